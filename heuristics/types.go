@@ -1,0 +1,132 @@
+// Package heuristics turns independent evidence into ranked causes with calibrated confidence, and says what was ruled
+// out and by which test. Each heuristic is a value in a file of its own (see Heuristic); the registry lists them.
+// It prints nothing and knows no runtime's symbol names: those come from the profile.
+package heuristics
+
+import (
+	"meshdiag/crash"
+	"meshdiag/profile"
+	"meshdiag/provenance"
+	"meshdiag/startup"
+	"meshdiag/symbols"
+)
+
+// Case is everything that was found out about a crash before causes are weighed. Heuristics only read it.
+type Case struct {
+	Crash    *crash.Crash
+	Profile  *profile.Profile // nil: no profile
+	Sym      *symbols.Symbolizer
+	Stacks   []symbols.Stack // one per thread in Crash.Threads; frames named
+	Frames   []FrameInfo     // for the focus thread, parallel to its Stack.Frames
+	Startup  startup.Timeline
+	Messages []startup.Message            // output lines with a meaning, oldest first
+	Roles    []startup.ThreadRole         // one per thread
+	Fault    *provenance.Fault            // nil when nobody faulted (exit, hang, abort)
+	Stack    provenance.StackUse          // of the focus thread
+	Chain    *provenance.Chain            // of the bad value; nil without one
+	Calls    []provenance.Call            // call sites of the focus thread's frames, one per caller frame that was analysed
+	Callees  map[uint64]provenance.Callee // by entry address, for functions in Calls
+	Panics   []PanicSite                  // panics that were seen or printed, oldest first
+	Kind     crash.Kind                   // the outcome as interpreted so far
+	Reader   Reader                       // classify values, read the process
+	Checks   []Check                      // what probes of the world outside said
+}
+
+// Check is the result of one probe of the world outside the process.
+type Check struct {
+	ID          string
+	OK          bool
+	Detail      string
+	Cause, Kind string // the cause a failed check points to
+	Next        []string
+}
+
+// Reader answers questions about values while causes are weighed, without giving heuristics the process itself.
+type Reader interface {
+	Classify(value uint64) provenance.ValueInfo
+	ReadUint(addr uint64, size int) (uint64, error)
+}
+
+// FrameInfo is what profile and engine say of one frame.
+type FrameInfo struct {
+	Kind     profile.FrameKind
+	Part     string // "service loop", "collector" ...
+	Readable string
+	Rule     *profile.NameRule
+	Extern   *profile.Extern // the frame's function is a runtime extern
+}
+
+// PanicSite is one panic: where it was raised, with what words, and what became of it.
+type PanicSite struct {
+	Message     string // the payload as printed, one line
+	File        string
+	Line        int
+	Thread      string
+	Origin      string // "rust", "profile" (a panic of the profile's language), "c++", "glibc", "go"
+	Caught      bool
+	Consequence bool            // a second panic that only follows from the first ("cannot unwind")
+	FromLine    int             // index in Crash.Output.Lines; -1 when only seen at a breakpoint
+	Frames      []symbols.Frame // stack at first chance; nil when only printed
+	Infos       []FrameInfo
+}
+
+// Evidence is one independent fact with its weight for or against a cause.
+type Evidence struct {
+	ID     string
+	Group  string // facts of one group are one fact: only the strongest counts
+	Text   string
+	Weight float64 // log-odds, positive for, negative against; from weights.go
+}
+
+// Hypothesis is one possible cause with its evidence.
+type Hypothesis struct {
+	ID, Kind   string
+	Title      string // one line, for the top of the report
+	Summary    string // one to three sentences: what happened and why we think so
+	Blame      Blame
+	Evidence   []Evidence
+	LookAt     []string
+	Next       []string
+	Confidence float64 // set by Rank
+}
+
+// Blame is the code to read first.
+type Blame struct {
+	Symbol string // raw symbol
+	Extern string // the runtime function at the boundary
+	Source string // file:line or source path, when known
+}
+
+// RuledOut is a cause that a named test excluded.
+type RuledOut struct{ ID, Why string }
+
+// Finding is what one heuristic returns: hypotheses, and causes it excluded by a test.
+type Finding struct {
+	Hypotheses []Hypothesis
+	RuledOut   []RuledOut
+}
+
+// Doc is a heuristic's documentation, printed by "meshdiag explain" and in docs.
+type Doc struct {
+	ID             string // cause id of the contract
+	Title          string
+	Kinds          map[string]string // kind -> one sentence
+	Text           string            // what it is, how it looks like, example
+	For            []string          // what it looks for
+	Against        []string          // what speaks against it
+	FalsePositives []string          // known ones
+	Fix            []string          // what people usually do next
+}
+
+// Heuristic is one cause and how it is recognised.
+type Heuristic struct {
+	Doc Doc
+	Run func(*Case) Finding
+}
+
+// Diagnosis is the ranked result.
+type Diagnosis struct {
+	Causes   []Hypothesis // best first
+	RuledOut []RuledOut
+	Kind     crash.Kind // the outcome after interpretation
+}

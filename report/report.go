@@ -1,0 +1,216 @@
+// Package report is the machine-readable report (schema meshdiag/report/v1) and its renderings for people: text,
+// Markdown and JSON. Everything is rendered from one Report value; nothing is recomputed, so a saved report can be
+// rendered again later.
+package report
+
+// SchemaID names the version of the contract.
+const SchemaID = "meshdiag/report/v1"
+
+// Hex is an address, written as "0x..." in JSON.
+type Hex = string
+
+// Report is the whole report. Unknown values are null, never zero.
+type Report struct {
+	Schema     string     `json:"schema"`
+	Tool       Tool       `json:"tool"`
+	Target     Target     `json:"target"`
+	Outcome    Outcome    `json:"outcome"`
+	Phase      Phase      `json:"phase"`
+	Thread     *Thread    `json:"thread"`
+	Fault      *Fault     `json:"fault"`
+	Provenance []Step     `json:"provenance"`
+	Causes     []Cause    `json:"causes"`
+	RuledOut   []RuledOut `json:"ruled_out"`
+	Threads    []Stack    `json:"threads"`
+	Output     Output     `json:"output"`
+	Checks     []Check    `json:"checks"`
+	Corpus     Corpus     `json:"corpus"`
+	Warnings   []string   `json:"warnings"`
+}
+
+// Tool names the program that made the report.
+type Tool struct {
+	Version string `json:"version"`
+}
+
+// Target is the program that was observed.
+type Target struct {
+	Path    string   `json:"path"`
+	Args    []string `json:"args"`
+	BuildID *string  `json:"build_id"`
+	Arch    string   `json:"arch"`
+	Source  string   `json:"source"` // "live" or "core"
+	Runtime *Runtime `json:"runtime"`
+}
+
+// Runtime is the recognised runtime of the target.
+type Runtime struct {
+	Profile         string  `json:"profile"`
+	Build           *string `json:"build"` // "debug" | "release"
+	ActorStackBytes *uint64 `json:"actor_stack_bytes"`
+}
+
+// Outcome is how it ended.
+type Outcome struct {
+	Kind     string   `json:"kind"`
+	ExitCode *int     `json:"exit_code"`
+	Signal   *Signal  `json:"signal"`
+	ElapsedS *float64 `json:"elapsed_s"`
+}
+
+// Signal is the fatal signal.
+type Signal struct {
+	Name    string `json:"name"`
+	Number  int    `json:"number"`
+	Code    string `json:"code"`
+	Address *Hex   `json:"address"` // null where the kernel gave none (SI_KERNEL, sent signals)
+}
+
+// Phase is the start-up phase of the crash.
+type Phase struct {
+	ID          *string  `json:"id"`
+	Title       *string  `json:"title"`
+	Index       *int     `json:"index"` // from 1
+	Of          *int     `json:"of"`
+	LastMessage *string  `json:"last_message"`
+	NextMessage *string  `json:"next_message"`
+	AtS         *float64 `json:"at_s"`
+	Explains    bool     `json:"explains"`
+	Why         *string  `json:"why"` // how the phase was found
+}
+
+// Thread is the thread that died.
+type Thread struct {
+	TID   int     `json:"tid"`
+	Name  string  `json:"name"`
+	Role  string  `json:"role"`
+	Actor *string `json:"actor"`
+}
+
+// Fault is the decoded fault.
+type Fault struct {
+	Access      *string      `json:"access"`
+	Class       *string      `json:"class"`
+	Instruction *Instruction `json:"instruction"`
+	Operand     *string      `json:"operand"`
+	Register    *string      `json:"register"`
+	Value       *Hex         `json:"value"`
+	Address     *Hex         `json:"address"`
+	Describe    *string      `json:"describe"` // the value in words
+	Region      *string      `json:"region"`
+}
+
+// Instruction is one decoded instruction.
+type Instruction struct {
+	Address Hex    `json:"address"`
+	Text    string `json:"text"`
+}
+
+// Step is one hop of the provenance chain, the fault first.
+type Step struct {
+	Step    string  `json:"step"`
+	Address *Hex    `json:"address"`
+	Text    string  `json:"text"`
+	Symbol  *string `json:"symbol"`
+	Tier    string  `json:"tier"` // "certain" | "likely" | "possible"
+}
+
+// Cause is one ranked cause.
+type Cause struct {
+	ID         string     `json:"id"`
+	Kind       *string    `json:"kind"`
+	Confidence float64    `json:"confidence"`
+	Title      string     `json:"title"`
+	Summary    string     `json:"summary"`
+	Blame      Blame      `json:"blame"`
+	Evidence   []Evidence `json:"evidence"`
+	LookAt     []string   `json:"look_at"`
+	Next       []string   `json:"next"`
+}
+
+// Blame is the code to read first.
+type Blame struct {
+	Symbol *string `json:"symbol"`
+	Extern *string `json:"extern"`
+	Source *string `json:"source"`
+}
+
+// Evidence is one fact for or against.
+type Evidence struct {
+	ID       string  `json:"id"`
+	Text     string  `json:"text"`
+	Weight   float64 `json:"weight"`
+	Supports bool    `json:"supports"`
+}
+
+// RuledOut is a cause excluded by a named test.
+type RuledOut struct {
+	ID  string `json:"id"`
+	Why string `json:"why"`
+}
+
+// Stack is one thread's stack.
+type Stack struct {
+	TID       int     `json:"tid"`
+	Name      string  `json:"name"`
+	Role      string  `json:"role"`
+	Crashed   bool    `json:"crashed"`
+	Waits     *string `json:"waits"` // what it waits for, when it is in a system call
+	Frames    []Frame `json:"frames"`
+	Truncated *string `json:"truncated"`
+}
+
+// Frame is one frame, inlined ones included.
+type Frame struct {
+	Index     int     `json:"index"`
+	PC        Hex     `json:"pc"`
+	Symbol    *string `json:"symbol"`
+	Demangled *string `json:"demangled"`
+	Language  *string `json:"language"`
+	Kind      string  `json:"kind"`
+	Part      *string `json:"part"` // what the profile says it is: "service loop", "collector" ...
+	Module    *string `json:"module"`
+	BuildID   *string `json:"build_id"`
+	Offset    *Hex    `json:"offset"` // in the module as linked
+	File      *string `json:"file"`
+	Line      *int    `json:"line"`
+	Inlined   bool    `json:"inlined"`
+	Trust     string  `json:"trust"`
+	Why       *string `json:"why"`
+	Mark      *string `json:"mark"` // "operation" | "suspect" | "context" on the frames a reader should see first
+}
+
+// Output is the end of what the target printed.
+type Output struct {
+	Tail []OutputLine `json:"tail"`
+}
+
+// OutputLine is one line with control sequences removed and secrets masked.
+type OutputLine struct {
+	AtS    *float64 `json:"at_s"`
+	Stream *string  `json:"stream"`
+	Text   string   `json:"text"`
+}
+
+// Check is one probe of the world outside.
+type Check struct {
+	ID     string `json:"id"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
+
+// Corpus says whether this crash was seen before.
+type Corpus struct {
+	Signature *string `json:"signature"`
+	Seen      *int    `json:"seen"`
+	FirstSeen *string `json:"first_seen"`
+	LastSeen  *string `json:"last_seen"`
+	Known     *Known  `json:"known"`
+}
+
+// Known is a known issue that the crash matches.
+type Known struct {
+	ID    string `json:"id"`
+	Title string `json:"title"`
+	Fix   string `json:"fix"`
+}
