@@ -1,0 +1,33 @@
+// Package diagnose is the walk through the house: it takes an observation and asks each room in turn (symbols, startup,
+// provenance, heuristics), and puts their answers into one report. It decides nothing itself.
+package diagnose
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"meshdiag/report"
+)
+
+// Options are what every way of making a report has in common.
+type Options struct {
+	Profile string // profile name, file, "none", or "" to recognise it from the binary
+	Version string // of meshdiag, for the report
+}
+
+// RunOptions say what to launch and how to watch it.
+type RunOptions struct {
+	Options
+	Path       string
+	Args       []string // argv[1:]
+	StallAfter time.Duration
+	SaveCore   string   // write an ELF core of the frozen process here; "" none
+	Stdout     *os.File // where the target's stdout goes; nil is os.Stdout
+	Stderr     *os.File
+}
+
+// Run launches a program under the tracer, watches it to its end and reports on it.
+func Run(ctx context.Context, o RunOptions) (*report.Report, error) {
+	return run(ctx, o)
+}
