@@ -2,9 +2,57 @@ package diagnose
 
 import (
 	"context"
-	"errors"
 
+	"meshdiag/crash"
+	"meshdiag/profile"
 	"meshdiag/report"
+	"meshdiag/symbols"
+	"meshdiag/tracer"
 )
 
-func run(context.Context, RunOptions) (*report.Report, error) { return nil, errors.New("not wired") }
+// panicSymbols are functions through which every panic of a language passes before anything is unwound. rust_panic is
+// kept by Rust's standard library for this purpose (library/std/src/panicking.rs).
+var panicSymbols = []string{"rust_panic"}
+
+func run(ctx context.Context, o RunOptions) (*report.Report, error) {
+	breakpoints, err := breakpoints(o.Profile)
+	if err != nil {
+		return nil, err
+	}
+	var rep *report.Report
+	var failed error
+	outcome, err := tracer.Run(ctx, tracer.Options{
+		Path: o.Path, Args: o.Args, StallAfter: o.StallAfter, Stdout: o.Stdout, Stderr: o.Stderr,
+		Breakpoints: breakpoints, Resolve: symbols.FileSymbols,
+		Inspect: func(c *crash.Crash) { rep, failed = Report(c, o.Options) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if failed != nil {
+		return nil, failed
+	}
+	if rep != nil && outcome.Elapsed > 0 {
+		rep.Outcome.ElapsedS = seconds(outcome.Elapsed.Seconds())
+	}
+	return rep, nil
+}
+
+// breakpoints are the panic functions to watch: the general ones and those of the profile that was asked for, or of every
+// built-in profile when it is to be recognised from the binary. Names that the binary lacks cost nothing.
+func breakpoints(name string) ([]string, error) {
+	names := panicSymbols
+	if name != "" {
+		p, err := profile.Load(name)
+		if err != nil || p == nil {
+			return names, err
+		}
+		return append(names[:len(names):len(names)], p.Breakpoints...), nil
+	}
+	for _, id := range profile.Names() {
+		if p, err := profile.Load(id); err == nil && p != nil {
+			names = append(names[:len(names):len(names)], p.Breakpoints...)
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,144 @@
+package diagnose
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"meshdiag/report"
+)
+
+// victim is one row of testdata/victims.toml.
+type victim struct {
+	Source  string
+	Flags   []string
+	Outcome string
+	Cause   string
+	Kind    string
+	Or      []string // other cause ids that are as true
+	Blame   []string
+	Never   []string // words that would be untrue in title and summary
+}
+
+func (v *victim) name() string { return strings.Join(append([]string{v.Source}, v.Flags...), " ") }
+
+func loadVictims(t testing.TB) []victim {
+	data, err := os.ReadFile("testdata/victims.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Victim []victim }
+	if err := toml.Unmarshal(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	return file.Victim
+}
+
+// compile builds a victim; -O1 keeps its functions apart without keeping every value in memory.
+func compile(t testing.TB, v *victim, extra ...string) string {
+	src := filepath.Join("testdata/victims", v.Source)
+	exe := filepath.Join(t.TempDir(), strings.ReplaceAll(v.Source, ".", "-"))
+	var cmd *exec.Cmd
+	switch filepath.Ext(v.Source) {
+	case ".c":
+		cmd = exec.Command("gcc", "-O1", "-o", exe, src)
+	case ".cpp":
+		cmd = exec.Command("g++", "-O1", "-o", exe, src)
+	case ".rs":
+		cmd = exec.Command("rustc", "-O", "-o", exe, src)
+	}
+	cmd.Args = append(append(cmd.Args, v.Flags...), extra...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+	}
+	return exe
+}
+
+// diagnosed runs a program under meshdiag without any profile.
+func diagnosed(t testing.TB, exe string, args ...string) *report.Report {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	r, err := Run(context.Background(), RunOptions{Options: Options{Profile: "none", Version: "test"}, Path: exe, Args: args,
+		Stdout: null, Stderr: null})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestVictimsWithoutProfile(t *testing.T) {
+	for _, v := range loadVictims(t) {
+		t.Run(v.name(), func(t *testing.T) {
+			t.Parallel()
+			r := diagnosed(t, compile(t, &v))
+			if problems := grade(&v, r); len(problems) > 0 {
+				var text bytes.Buffer
+				if err := report.WriteText(&text, r, report.TextOptions{Width: 120}); err != nil {
+					t.Error(err)
+				}
+				t.Errorf("%s\n%s", strings.Join(problems, "\n"), text.String())
+			}
+		})
+	}
+}
+
+func grade(v *victim, r *report.Report) (problems []string) {
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if r.Outcome.Kind != v.Outcome {
+		bad("outcome %s, want %s", r.Outcome.Kind, v.Outcome)
+	}
+	if v.Cause == "" {
+		for _, c := range r.Causes {
+			if c.Confidence >= 0.5 && c.ID != "panic" {
+				bad("cause %s %.2f, want none", c.ID, c.Confidence)
+			}
+		}
+		return problems
+	}
+	if len(r.Causes) == 0 {
+		return append(problems, "no cause")
+	}
+	top := r.Causes[0]
+	if top.ID != v.Cause && !slices.Contains(v.Or, top.ID) {
+		bad("cause %s (%.2f), want %s", top.ID, top.Confidence, v.Cause)
+	}
+	if v.Kind != "" && (top.Kind == nil || *top.Kind != v.Kind) {
+		bad("kind %v, want %s", str(top.Kind), v.Kind)
+	}
+	if len(v.Blame) > 0 && !slices.ContainsFunc(v.Blame, func(b string) bool { return sameFunction(b, str(top.Blame.Symbol)) }) {
+		bad("blame %q, want one of %q", str(top.Blame.Symbol), v.Blame)
+	}
+	for _, word := range v.Never {
+		if strings.Contains(top.Title+" "+top.Summary, word) {
+			bad("the answer says %q: %s %s", word, top.Title, top.Summary)
+		}
+	}
+	return problems
+}
+
+// sameFunction compares a label with a symbol; Rust symbols carry a hash, so the label is the function's plain name.
+func sameFunction(label, symbol string) bool {
+	if label == symbol {
+		return true
+	}
+	rust := strings.HasPrefix(symbol, "_ZN") || strings.HasPrefix(symbol, "_R")
+	return rust && strings.Contains(symbol, fmt.Sprintf("%d%s", len(label), label))
+}
+
+func str(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

@@ -1,0 +1,146 @@
+package diagnose
+
+import (
+	"meshdiag/crash"
+	"meshdiag/heuristics"
+	"meshdiag/profile"
+	"meshdiag/provenance"
+	"meshdiag/report"
+	"meshdiag/startup"
+	"meshdiag/symbols"
+)
+
+const (
+	focusFrames   = 512 // physical frames kept of the thread the report is about
+	otherFrames   = 48  // of every other thread
+	otherThreads  = 64  // other threads that are unwound
+	callersSliced = 8   // caller frames whose call sites are analysed
+)
+
+// Report makes the report of one observation. It reads the process through c.Memory and executables from disk, so for a
+// live process it must be called while the process is frozen.
+func Report(c *crash.Crash, o Options) (*report.Report, error) {
+	w := walk{crash: view(c), end: c, options: o}
+	if c.Outcome.End == crash.EndLaunchFailed {
+		return w.launchFailed(), nil
+	}
+	if err := w.names(); err != nil {
+		return nil, err
+	}
+	w.story()
+	w.fault()
+	w.causes()
+	return w.report(), nil
+}
+
+// walk carries one observation through the rooms; each method adds what its room found.
+type walk struct {
+	crash   *crash.Crash // as the rooms see it
+	end     *crash.Crash // as it ended
+	options Options
+	sym     *symbols.Symbolizer
+	prof    *profile.Profile
+	c       heuristics.Case
+	found   heuristics.Diagnosis
+}
+
+// names unwinds the threads and names their frames.
+func (w *walk) names() error {
+	w.sym = symbols.New(w.crash, symbols.Options{})
+	prof, err := choose(w.options.Profile, w.sym)
+	if err != nil {
+		return err
+	}
+	w.prof = prof
+	w.c = heuristics.Case{Crash: w.crash, Profile: prof, Sym: w.sym}
+	w.c.Stacks = make([]symbols.Stack, len(w.crash.Threads))
+	others := 0
+	for i := range w.crash.Threads {
+		t := &w.crash.Threads[i]
+		max := otherFrames
+		if i == w.crash.Focus {
+			max = focusFrames
+		} else if others++; others > otherThreads {
+			w.c.Stacks[i] = symbols.Stack{Thread: t, Truncated: "not unwound: too many threads"}
+			continue
+		}
+		w.c.Stacks[i] = w.sym.Unwind(t, nil, max)
+	}
+	if st := w.focusStack(); st != nil {
+		w.sym.Describe(st)
+		w.c.Frames = classify(w.prof, st.Frames)
+	}
+	return nil
+}
+
+func (w *walk) focusStack() *symbols.Stack {
+	if w.crash.FocusThread() == nil {
+		return nil
+	}
+	return &w.c.Stacks[w.crash.Focus]
+}
+
+// story reads what the target said and how far its start-up got.
+func (w *walk) story() {
+	w.c.Startup, w.c.Messages = startup.Read(w.crash, w.sym, w.prof, w.c.Stacks)
+	w.c.Roles = startup.Roles(w.crash, w.c.Stacks, w.prof)
+	w.c.Panics = w.panics()
+	if s := w.panicOrigin(); s != nil {
+		w.refocus(s)
+	}
+}
+
+// fault decodes the fault of the focus thread and slices the bad value back.
+func (w *walk) fault() {
+	t, st := w.crash.FocusThread(), w.focusStack()
+	a := provenance.New(w.crash, w.sym)
+	w.c.Reader = reader{a, w.crash.Memory}
+	if t == nil || !t.RegsOK {
+		return
+	}
+	w.c.Fault = a.Fault(t, st)
+	w.c.Stack = a.StackUse(t, st, w.c.Fault)
+	if w.c.Fault != nil && !w.c.Stack.Overflow {
+		w.c.Chain = a.Slice(w.c.Fault, st)
+	}
+	w.c.Calls = a.Calls(st, callersSliced)
+	w.c.Callees = map[uint64]provenance.Callee{}
+	for _, call := range w.c.Calls {
+		if call.Target != 0 {
+			w.c.Callees[call.Target] = a.Callee(call.Target)
+		}
+	}
+}
+
+// causes weighs the evidence.
+func (w *walk) causes() {
+	w.c.Kind = heuristics.Interpret(&w.c)
+	w.found = heuristics.Run(&w.c)
+}
+
+// reader is what heuristics may ask of the process.
+type reader struct {
+	a   *provenance.Analyzer
+	mem crash.Memory
+}
+
+func (r reader) Classify(v uint64) provenance.ValueInfo { return r.a.Classify(v) }
+
+func (r reader) ReadUint(addr uint64, size int) (uint64, error) {
+	return crash.ReadUint(r.mem, addr, size)
+}
+
+func classify(p *profile.Profile, frames []symbols.Frame) []heuristics.FrameInfo {
+	infos := make([]heuristics.FrameInfo, len(frames))
+	for i := range frames {
+		f := &frames[i]
+		path, main := "", false
+		if f.Module != nil {
+			path, main = f.Module.Path, f.Module.Main
+		}
+		k := p.Classify(f.Symbol.Name, f.Demangled, path, main)
+		infos[i] = heuristics.FrameInfo{Kind: k.Kind, Part: k.Part, Readable: k.Readable, Rule: k.Rule,
+			Extern: p.Extern(f.Symbol.Name)}
+	}
+	return infos
+}
