@@ -1,0 +1,135 @@
+// Package postmortem makes the same observation from an ELF core dump that the tracer makes from a living process: cores
+// of the kernel, of gdb's gcore and of meshdiag itself, plain or compressed as systemd-coredump stores them.
+//
+// Pages are read when they are asked for. A damaged core gives what it has, plus sentences on what is missing.
+package postmortem
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sort"
+	"time"
+
+	"meshdiag/crash"
+)
+
+// Core is an opened core dump.
+type Core struct {
+	Crash *crash.Crash
+	// What the notes say of the process beyond crash.Crash.
+	Name string // process name, at most 15 bytes
+	UID  int    // -1 unknown
+	Time time.Time
+	file *os.File
+}
+
+// Close releases the file; the Crash's memory is unreadable afterwards.
+func (c *Core) Close() error { return c.file.Close() }
+
+// Open reads the headers and notes of a core. A file that is no core gives a *NotACoreError.
+func Open(path string) (*Core, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := open(f)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+func open(f *os.File) (*Core, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, &NotACoreError{"this is a directory, not a core dump"}
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &NotACoreError{"this is not a regular file; a core that comes through a pipe must be stored in a file first"}
+	}
+	r, size, err := decompressed(f, uint64(info.Size()))
+	if err != nil {
+		return nil, err
+	}
+	h, err := readHeaders(r)
+	if err != nil {
+		return nil, err
+	}
+	n := readNotes(r, h.segments)
+	if p, ok := r.(prefetcher); ok {
+		p.prefetch(wanted(h.segments, n))
+	}
+	c := &Core{Crash: observe(r, size, h, n, info.ModTime()), UID: -1, Time: info.ModTime(), file: f}
+	if n.process != nil {
+		c.Name, c.UID = n.process.Name, int(n.process.UID)
+	}
+	return c, nil
+}
+
+// observe turns headers and notes into an observation. size is 0 when it is not known.
+func observe(r io.ReaderAt, size uint64, h *headers, n *notes, written time.Time) *crash.Crash {
+	c := &crash.Crash{Focus: -1, Memory: newMemory(r, size, h.segments), Auxv: n.auxv}
+	c.Target = crash.Target{Source: crash.SourceCore, Arch: "amd64"}
+	c.Warnings = append(append(c.Warnings, h.problems...), n.problems...)
+	if size > 0 && h.expected > size {
+		c.Warnings = append([]string{fmt.Sprintf("the core is cut short: %d bytes were expected and %d are there", h.expected, size)}, c.Warnings...)
+	}
+	threads(c, n)
+	mappings(c, h.segments, n, written)
+	identify(c, n)
+	return c
+}
+
+// threads orders the threads as crash.Crash wants them; the kernel writes the one that died first.
+func threads(c *crash.Crash, n *notes) {
+	c.Outcome.End = crash.EndRunning
+	if len(n.threads) == 0 {
+		return
+	}
+	died := n.threads[0].TID
+	c.Target.PID = died
+	if n.process != nil {
+		c.Target.PID = int(n.process.PID)
+	}
+	c.Threads = n.threads
+	sort.SliceStable(c.Threads, func(i, j int) bool {
+		a, b := &c.Threads[i], &c.Threads[j]
+		if la, lb := a.TID == c.Target.PID, b.TID == c.Target.PID; la != lb {
+			return la
+		}
+		return a.TID < b.TID
+	})
+	for i := range c.Threads {
+		t := &c.Threads[i]
+		if t.TID == c.Target.PID && n.process != nil {
+			t.Name = n.process.Name
+		}
+		if t.TID == died && c.Focus < 0 {
+			c.Focus = i
+		} else {
+			// The other threads were stopped by the dump, whatever their notes repeat of the process's signal.
+			t.Signal = nil
+		}
+	}
+	if s := c.Threads[c.Focus].Signal; s != nil && fatal(s) {
+		c.Outcome = crash.Outcome{End: crash.EndSignal, Signal: s, CoreDumped: true}
+	} else {
+		c.Threads[c.Focus].Signal = nil
+	}
+}
+
+// fatal tells a signal that made the kernel dump core from one that merely stopped the process for a snapshot.
+func fatal(s *crash.Signal) bool {
+	switch s.Name() {
+	case "SIGQUIT", "SIGILL", "SIGABRT", "SIGFPE", "SIGSEGV", "SIGBUS", "SIGSYS", "SIGXCPU", "SIGXFSZ":
+		return true
+	case "SIGTRAP":
+		return s.IsFault()
+	}
+	return false
+}
