@@ -70,21 +70,21 @@ func (b *builder) entry(p *Profile, e *fileEntry) {
 
 func (b *builder) names(p *Profile, rows []fileName) {
 	for i, r := range rows {
-		if r.Pattern == "" || r.Kind == "" {
+		if r.Pattern.src == "" || r.Kind.FrameKind == "" {
 			b.fail("names row %d (%s): pattern and kind are needed", i+1, r.ID)
 		}
-		p.Names = append(p.Names, NameRule{ID: r.ID, On: Subject(r.On), Pattern: b.pattern("names "+r.ID, r.Pattern),
-			MainOnly: r.MainOnly, Fallback: r.Fallback, Kind: FrameKind(r.Kind), Role: Role(r.Role), Part: r.Part, Readable: b.vars.text(r.Readable),
+		p.Names = append(p.Names, NameRule{ID: r.ID, On: r.On.Subject, Pattern: b.pattern("names "+r.ID, r.Pattern),
+			MainOnly: r.MainOnly, Fallback: r.Fallback, Kind: r.Kind.FrameKind, Role: r.Role.Role, Part: r.Part, Readable: b.vars.text(r.Readable),
 			Actor: r.Actor, Obsolete: r.Obsolete, Source: b.vars.text(r.Source)})
 	}
 }
 
 func (b *builder) threads(p *Profile, rows []fileThread) {
 	for i, r := range rows {
-		if r.Pattern == "" || r.Role == "" {
+		if r.Pattern.src == "" || r.Role.Role == "" {
 			b.fail("threads row %d (%s): pattern and role are needed", i+1, r.ID)
 		}
-		p.Threads = append(p.Threads, ThreadRule{ID: r.ID, Pattern: b.pattern("threads "+r.ID, r.Pattern), Role: Role(r.Role),
+		p.Threads = append(p.Threads, ThreadRule{ID: r.ID, Pattern: b.pattern("threads "+r.ID, r.Pattern), Role: r.Role.Role,
 			Part: r.Part, Actor: r.Actor, Source: b.vars.text(r.Source)})
 	}
 }
@@ -93,11 +93,11 @@ func (b *builder) startup(p *Profile, rows []fileSequence) {
 	for _, r := range rows {
 		s := Sequence{ID: r.ID, Source: b.vars.text(r.Source)}
 		for i, ph := range r.Phases {
-			if ph.ID == "" || ph.Message == "" {
+			if ph.ID == "" || ph.Message.src == "" {
 				b.fail("startup %s, phase %d: id and message are needed", r.ID, i+1)
 			}
 			s.Phases = append(s.Phases, Phase{ID: ph.ID, Title: ph.Title, Message: b.pattern("startup "+ph.ID, ph.Message),
-				Literal: b.vars.text(ph.Literal), Stream: string(ph.Stream), Optional: ph.Optional, Source: b.vars.text(ph.Source)})
+				Literal: b.vars.text(ph.Literal), Stream: ph.Stream.name, Optional: ph.Optional, Source: b.vars.text(ph.Source)})
 		}
 		p.Startup = append(p.Startup, s)
 	}
@@ -105,11 +105,11 @@ func (b *builder) startup(p *Profile, rows []fileSequence) {
 
 func (b *builder) messages(p *Profile, rows []fileMessage) {
 	for i, r := range rows {
-		if r.ID == "" || r.Pattern == "" || r.Meaning == "" {
+		if r.ID == "" || r.Pattern.src == "" || r.Meaning.Meaning == "" {
 			b.fail("messages row %d (%s): id, pattern and meaning are needed", i+1, r.ID)
 		}
 		p.Messages = append(p.Messages, MessageRule{ID: r.ID, Pattern: b.pattern("messages "+r.ID, r.Pattern),
-			Stream: string(r.Stream), Meaning: Meaning(r.Meaning), Cause: r.Cause, Kind: r.Kind, Fatal: r.Fatal,
+			Stream: r.Stream.name, Meaning: r.Meaning.Meaning, Cause: r.Cause, Kind: r.Kind, Fatal: r.Fatal,
 			Text: b.vars.text(r.Text), Next: b.vars.list(r.Next), Origin: r.Origin, Source: b.vars.text(r.Source),
 			Thread: r.Thread, TID: r.TID, File: r.File, Line: r.Line, Payload: r.Payload, PayloadNext: r.PayloadNext})
 	}
@@ -117,7 +117,7 @@ func (b *builder) messages(p *Profile, rows []fileMessage) {
 
 func (b *builder) sources(p *Profile, rows []fileSource) {
 	for i, r := range rows {
-		if r.Pattern == "" {
+		if r.Pattern.src == "" {
 			b.fail("sources row %d: a pattern is needed", i+1)
 		}
 		p.Sources = append(p.Sources, SourceRule{Pattern: b.pattern("sources", r.Pattern), Paths: b.vars.list(r.Paths), Why: r.Why,
@@ -129,7 +129,7 @@ func (b *builder) layouts(p *Profile, rows []fileLayout) {
 	for _, r := range rows {
 		l := Layout{ID: r.ID, Title: r.Title, Source: b.vars.text(r.Source)}
 		for _, fl := range r.Fields {
-			l.Fields = append(l.Fields, Field{Offset: fl.Offset, Size: fl.Size, Name: fl.Name, Class: Class(fl.Class)})
+			l.Fields = append(l.Fields, Field{Offset: fl.Offset, Size: fl.Size, Name: fl.Name, Class: fl.Class.Class})
 		}
 		p.Values = append(p.Values, l)
 	}
@@ -141,8 +141,8 @@ func (b *builder) externs(p *Profile, rows []fileExtern) {
 			b.fail("externs row %d: a symbol is needed", i+1)
 		}
 		p.externs.inline = append(p.externs.inline, &Extern{Symbol: b.vars.text(r.Symbol), Rust: r.Signature,
-			Params: classes(r.Params), Ret: Class(r.Ret), Declared: r.Declared || r.DeclParams != nil || r.DeclRet != "",
-			DeclParams: classes(r.DeclParams), DeclRet: Class(r.DeclRet), File: b.vars.text(r.File), Line: r.Line,
+			Params: classes(r.Params), Ret: r.Ret.Class, Declared: r.Declared || r.DeclParams != nil || r.DeclRet.Class != "",
+			DeclParams: classes(r.DeclParams), DeclRet: r.DeclRet.Class, File: b.vars.text(r.File), Line: r.Line,
 			LanguageName: r.Names, ReturnsNull: r.Null, NullKind: r.NullKind, Returns: r.Returns, Collects: r.Collects,
 			Handle: r.Handle, HandleParams: r.HandleParams})
 	}
@@ -151,7 +151,7 @@ func (b *builder) externs(p *Profile, rows []fileExtern) {
 func classes(list []classText) []Class {
 	var out []Class
 	for _, c := range list {
-		out = append(out, Class(c))
+		out = append(out, c.Class)
 	}
 	return out
 }

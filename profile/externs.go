@@ -178,7 +178,7 @@ func class(s string) (Class, error) {
 		s = "void"
 	}
 	err := c.UnmarshalText([]byte(s))
-	return Class(c), err
+	return c.Class, err
 }
 
 // classList parses comma-separated classes; equal lists are shared.

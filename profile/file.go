@@ -157,15 +157,16 @@ type fileExtern struct {
 	HandleParams []int       `toml:"handle_params"`
 }
 
-// The text types check a value where it stands, so that the decoder can say the line.
+// The text types check a value where it stands, so that the decoder can say the line. They are structs because the
+// decoder asks only those to unmarshal themselves.
 type (
-	patternText string
-	kindText    FrameKind
-	roleText    Role
-	streamText  string
-	meaningText Meaning
-	subjectText Subject
-	classText   Class
+	patternText struct{ src string }
+	kindText    struct{ FrameKind }
+	roleText    struct{ Role }
+	streamText  struct{ name string }
+	meaningText struct{ Meaning }
+	subjectText struct{ Subject }
+	classText   struct{ Class }
 )
 
 // UnmarshalText checks a pattern before its %names% are filled in; the values of names are quoted, so it stays valid.
@@ -173,7 +174,7 @@ func (t *patternText) UnmarshalText(b []byte) error {
 	if _, err := NewPattern(string(b)); err != nil {
 		return err
 	}
-	*t = patternText(b)
+	t.src = string(b)
 	return nil
 }
 
@@ -194,28 +195,28 @@ func (t *kindText) UnmarshalText(b []byte) error {
 	if string(b) == "program" { // the format's word for the contract's "mesh"
 		b = []byte(KindProgram)
 	}
-	return oneOf((*FrameKind)(t), b, "kind of frame", KindProgram, KindRuntime, KindStd, KindLibc, KindOther)
+	return oneOf(&t.FrameKind, b, "kind of frame", KindProgram, KindRuntime, KindStd, KindLibc, KindOther)
 }
 
 func (t *roleText) UnmarshalText(b []byte) error {
-	return oneOf((*Role)(t), b, "role", RoleMain, RoleWorker, RoleHTTP, RoleWS, RoleService, RoleActor, RoleOther)
+	return oneOf(&t.Role, b, "role", RoleMain, RoleWorker, RoleHTTP, RoleWS, RoleService, RoleActor, RoleOther)
 }
 
 func (t *streamText) UnmarshalText(b []byte) error {
-	return oneOf((*string)(t), b, "stream", "", "stdout", "stderr")
+	return oneOf(&t.name, b, "stream", "", "stdout", "stderr")
 }
 
 func (t *meaningText) UnmarshalText(b []byte) error {
-	return oneOf((*Meaning)(t), b, "meaning", MeansPanic, MeansPayload, MeansConsequence, MeansCaught, MeansFailure,
+	return oneOf(&t.Meaning, b, "meaning", MeansPanic, MeansPayload, MeansConsequence, MeansCaught, MeansFailure,
 		MeansWarning, MeansAllocation, MeansNoise)
 }
 
 func (t *subjectText) UnmarshalText(b []byte) error {
-	return oneOf((*Subject)(t), b, "thing to match", OnSymbol, OnDemangled, OnModule)
+	return oneOf(&t.Subject, b, "thing to match", OnSymbol, OnDemangled, OnModule)
 }
 
 func (t *classText) UnmarshalText(b []byte) error {
-	return oneOf((*Class)(t), b, "class of value", "ptr", "i64", "i32", "i16", "i8", "i1", "float", "double", "void")
+	return oneOf(&t.Class, b, "class of value", "ptr", "i64", "i32", "i16", "i8", "i1", "float", "double", "void")
 }
 
 // decode parses a profile file. Errors name the line.
@@ -244,7 +245,7 @@ func decode(name string, text []byte) (*file, error) {
 	return f, nil
 }
 
-var varName = regexp.MustCompile(`%[a-z_]+%`)
+var varName = regexp.MustCompile(`%[A-Za-z_]+%`)
 
 // vars fills in %name%: names that differ between profiles derived from each other.
 type vars map[string]string
@@ -264,10 +265,10 @@ func (v vars) text(s string) string {
 
 // pattern fills in names quoted and makes the pattern; nil for an empty one. The pattern was checked when it was decoded.
 func (v vars) pattern(s patternText) (*Pattern, error) {
-	if s == "" {
+	src := s.src
+	if src == "" {
 		return nil, nil
 	}
-	src := string(s)
 	if strings.Count(src, "%") >= 2 {
 		src = varName.ReplaceAllStringFunc(src, func(m string) string {
 			if value, ok := v[m[1:len(m)-1]]; ok {
