@@ -1,0 +1,213 @@
+package postmortem
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"meshdiag/crash"
+)
+
+// Filter says which mappings a written core holds; the bits are those of /proc/PID/coredump_filter (core(5)).
+type Filter uint
+
+const (
+	AnonPrivate Filter = 1 << iota
+	AnonShared
+	FilePrivate
+	FileShared
+	ELFHeaders
+)
+
+// DefaultFilter is the kernel's default (core(5)), which leaves out what can be read from files.
+const DefaultFilter = AnonPrivate | AnonShared | ELFHeaders
+
+const pageSize = 4096
+
+// Save writes an ELF core of the observed process to path: to a temporary name first, renamed when it is whole, so that
+// no half core stays behind. The file is readable by its owner only.
+func Save(path string, c *crash.Crash, filter Filter) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".meshdiag-core-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if err = write(f, c, filter); err != nil {
+		return fmt.Errorf("write core %s: %w", path, err)
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// write puts headers and notes first: a core that is cut short later still tells everything but memory.
+func write(f *os.File, c *crash.Crash, filter Filter) error {
+	notes := writtenNotes(c)
+	segments := plan(c, filter)
+	count := uint64(len(segments) + 1)
+	phoff := uint64(ehdrSize)
+	if count >= pnXNum {
+		phoff += shdrSize
+	}
+	notesAt := phoff + count*phdrSize
+	dataAt := (notesAt + uint64(len(notes)) + pageSize - 1) &^ (pageSize - 1)
+	w := bufio.NewWriterSize(f, 1<<20)
+	writeHeader(w, count, phoff)
+	writeSegment(w, segment{Type: ptNote, Offset: notesAt, Filesz: uint64(len(notes))}, 1)
+	off := dataAt
+	for i := range segments {
+		segments[i].Offset = off
+		off += segments[i].Filesz
+		writeSegment(w, segments[i], pageSize)
+	}
+	w.Write(notes)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, s := range segments {
+		if err := copyMemory(f, c.Memory, s); err != nil {
+			return err
+		}
+	}
+	return f.Truncate(int64(off))
+}
+
+func writeHeader(w io.Writer, count, phoff uint64) {
+	le := binary.LittleEndian
+	var eh [ehdrSize]byte
+	copy(eh[:], "\x7fELF\x02\x01\x01")
+	le.PutUint16(eh[16:], etCore)
+	le.PutUint16(eh[18:], emX86_64)
+	le.PutUint32(eh[20:], 1)
+	le.PutUint64(eh[32:], phoff)
+	le.PutUint16(eh[52:], ehdrSize)
+	le.PutUint16(eh[54:], phdrSize)
+	le.PutUint16(eh[56:], uint16(min(count, pnXNum)))
+	if count < pnXNum {
+		w.Write(eh[:])
+		return
+	}
+	// PN_XNUM: the number stands in sh_info of section header 0 (linux/fs/binfmt_elf.c, fill_extnum_info).
+	le.PutUint64(eh[40:], ehdrSize)
+	le.PutUint16(eh[58:], shdrSize)
+	le.PutUint16(eh[60:], 1)
+	var sh [shdrSize]byte
+	le.PutUint32(sh[44:], uint32(count))
+	w.Write(eh[:])
+	w.Write(sh[:])
+}
+
+func writeSegment(w io.Writer, s segment, align uint64) {
+	le := binary.LittleEndian
+	var ph [phdrSize]byte
+	le.PutUint32(ph[0:], s.Type)
+	le.PutUint32(ph[4:], s.Flags)
+	le.PutUint64(ph[8:], s.Offset)
+	le.PutUint64(ph[16:], s.Vaddr)
+	le.PutUint64(ph[32:], s.Filesz)
+	le.PutUint64(ph[40:], s.Memsz)
+	le.PutUint64(ph[48:], align)
+	w.Write(ph[:])
+}
+
+// plan decides for each mapping how much of it is written.
+func plan(c *crash.Crash, filter Filter) []segment {
+	var out []segment
+	for i := range c.Mappings {
+		m := &c.Mappings[i]
+		s := segment{Type: ptLoad, Flags: flags(m.Perms), Vaddr: m.Start, Memsz: m.Size()}
+		s.Filesz = written(c.Memory, m, filter)
+		out = append(out, s)
+	}
+	return out
+}
+
+func flags(p crash.Perms) (f uint32) {
+	if p&crash.Read != 0 {
+		f |= pfR
+	}
+	if p&crash.Write != 0 {
+		f |= pfW
+	}
+	if p&crash.Exec != 0 {
+		f |= pfX
+	}
+	return f
+}
+
+// written is how many bytes of a mapping go into the core. A private file mapping that is or was writable has pages of its
+// own (data, relocated tables); others are in the file, of which the first page is kept for its build ID.
+func written(mem crash.Memory, m *crash.Mapping, filter Filter) uint64 {
+	file := m.Path != "" && m.Path[0] == '/'
+	shared := m.Perms&crash.Shared != 0
+	switch {
+	case m.Path == "[vvar]" || m.Path == "[vsyscall]" || m.Path == "[vvar_vclock]":
+		return 0
+	case m.PermsOK && m.Perms&(crash.Read|crash.Write) == 0:
+		return 0
+	case file && shared && filter&FileShared != 0, file && !shared && filter&FilePrivate != 0:
+		return m.Size()
+	case file && shared:
+		return 0
+	case file && m.Perms&crash.Write != 0 && filter&AnonPrivate != 0:
+		return m.Size()
+	case file && filter&AnonPrivate != 0 && m.Perms&crash.Exec == 0 && m.Offset != 0 && m.Size() <= 4<<20:
+		return m.Size() // may be RELRO: written by the loader, then made read-only
+	case file && filter&ELFHeaders != 0 && m.Offset == 0:
+		var magic [4]byte
+		if n, _ := mem.ReadMemory(magic[:], m.Start); n == 4 && string(magic[:]) == "\x7fELF" {
+			return min(pageSize, m.Size())
+		}
+		return 0
+	case file:
+		return 0
+	case shared && filter&AnonShared == 0, !shared && filter&AnonPrivate == 0:
+		return 0
+	}
+	return m.Size()
+}
+
+// copyMemory copies one segment, leaving holes for pages of zeros and for pages that cannot be read.
+func copyMemory(f *os.File, mem crash.Memory, s segment) error {
+	buf := make([]byte, 256<<10)
+	zero := make([]byte, pageSize)
+	for done := uint64(0); done < s.Filesz; {
+		want := min(uint64(len(buf)), s.Filesz-done)
+		n, err := mem.ReadMemory(buf[:want], s.Vaddr+done)
+		if n == 0 && err != nil {
+			done += pageSize
+			continue
+		}
+		for p := 0; p < n; p += pageSize {
+			page := buf[p:min(p+pageSize, n)]
+			if bytes.Equal(page, zero[:len(page)]) {
+				continue
+			}
+			if _, err := f.WriteAt(page, int64(s.Offset+done)+int64(p)); err != nil {
+				return diskFull(err)
+			}
+		}
+		done += uint64(n)
+	}
+	return nil
+}
+
+func diskFull(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fmt.Errorf("the disk is full, nothing was kept: %w", err)
+	}
+	return err
+}
