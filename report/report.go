@@ -56,6 +56,9 @@ type Outcome struct {
 	ExitCode *int     `json:"exit_code"`
 	Signal   *Signal  `json:"signal"`
 	ElapsedS *float64 `json:"elapsed_s"`
+	// Detail says in one sentence what the other fields cannot: why a target could not be launched, who killed it, what
+	// a watchdog waited for. Null when there is nothing to add.
+	Detail *string `json:"detail"`
 }
 
 // Signal is the fatal signal.

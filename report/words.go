@@ -1,0 +1,339 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+)
+
+// Outcome kinds of the contract.
+const (
+	kindCrashed      = "crashed"
+	kindPanicked     = "panicked"
+	kindExited       = "exited"
+	kindHung         = "hung"
+	kindHealthy      = "healthy"
+	kindKilled       = "killed"
+	kindLaunchFailed = "launch-failed"
+)
+
+// causeUnknown is the cause id that says that nothing is claimed.
+const causeUnknown = "unknown"
+
+// confidenceWord is the word for a probability. The steps are wide on purpose: nobody can tell 70 % from 75 %.
+func confidenceWord(c float64) string {
+	switch {
+	case c >= 0.95:
+		return "almost certain"
+	case c >= 0.7:
+		return "likely"
+	case c >= 0.4:
+		return "possible"
+	default:
+		return "unlikely"
+	}
+}
+
+// percent never rounds to certainty or to impossibility: those are not what the evidence says.
+func percent(c float64) string {
+	p := int(math.Round(c * 100))
+	if p >= 100 && c < 1 {
+		p = 99
+	}
+	if p <= 0 && c > 0 {
+		p = 1
+	}
+	return fmt.Sprintf("%d %%", p)
+}
+
+// sureness is word and number together, or nothing for a cause that claims nothing.
+func sureness(c Cause) string {
+	if c.ID == causeUnknown {
+		return ""
+	}
+	return confidenceWord(c.Confidence) + ", " + percent(c.Confidence)
+}
+
+// outcomeLabel is how it ended, in as few words as name it: "SIGSEGV", "panic", "exit status 1".
+func outcomeLabel(o Outcome) string {
+	switch o.Kind {
+	case kindCrashed:
+		return orElse(signalName(o), "crash")
+	case kindPanicked:
+		return "panic"
+	case kindExited:
+		if o.ExitCode != nil {
+			return fmt.Sprintf("exit status %d", *o.ExitCode)
+		}
+		return "exit"
+	case kindKilled:
+		if name := signalName(o); name != "" {
+			return "killed by " + name
+		}
+		return "killed"
+	case kindLaunchFailed:
+		return "cannot be launched"
+	default:
+		return o.Kind
+	}
+}
+
+func signalName(o Outcome) string {
+	if o.Signal == nil {
+		return ""
+	}
+	return o.Signal.Name
+}
+
+// headline is the answer in one line, without the program's name in front.
+func headline(r *Report) string {
+	switch r.Outcome.Kind {
+	case kindHealthy:
+		return healthyLine(r)
+	case kindLaunchFailed:
+		return targetName(r) + " cannot be launched"
+	}
+	label := outcomeLabel(r.Outcome)
+	if len(r.Causes) == 0 {
+		return label + ": cause unknown"
+	}
+	best := r.Causes[0]
+	text := best.Title
+	if best.ID == causeUnknown && !strings.Contains(strings.ToLower(text), "unknown") {
+		text = "cause unknown: " + text
+	}
+	if !strings.HasPrefix(strings.ToLower(text), strings.ToLower(label)) {
+		text = label + ": " + text
+	}
+	if s := sureness(best); s != "" {
+		text += " — " + s
+	}
+	return text
+}
+
+// healthyLine is all there is to say about a target that ended well.
+func healthyLine(r *Report) string {
+	s := targetName(r) + " ended without a fault"
+	var facts []string
+	switch {
+	case r.Outcome.Signal != nil:
+		facts = append(facts, "ended by "+r.Outcome.Signal.Name)
+	case r.Outcome.ExitCode != nil:
+		facts = append(facts, fmt.Sprintf("exit status %d", *r.Outcome.ExitCode))
+	}
+	if r.Outcome.ElapsedS != nil {
+		facts = append(facts, seconds(*r.Outcome.ElapsedS))
+	}
+	if p := phaseShort(r.Phase); p != "" {
+		facts = append(facts, p)
+	}
+	if n := len(r.Warnings); n > 0 {
+		facts = append(facts, count(n, "warning")+", see --verbose")
+	}
+	if len(facts) > 0 {
+		s += " (" + strings.Join(facts, ", ") + ")"
+	}
+	return s
+}
+
+func targetName(r *Report) string {
+	if r.Target.Path == "" {
+		return "the program"
+	}
+	return filepath.Base(r.Target.Path)
+}
+
+// phaseShort is "phase 7 of 9, services", or "" when the phase is not known.
+func phaseShort(p Phase) string {
+	var parts []string
+	if p.Index != nil {
+		s := fmt.Sprintf("phase %d", *p.Index)
+		if p.Of != nil {
+			s += fmt.Sprintf(" of %d", *p.Of)
+		}
+		parts = append(parts, s)
+	}
+	if name := deref(p.Title); name != "" {
+		parts = append(parts, name)
+	} else if p.ID != nil {
+		parts = append(parts, *p.ID)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// phaseMeaning says what the phase is worth as an explanation; "" when no message was seen.
+func phaseMeaning(p Phase) string {
+	switch {
+	case p.LastMessage == nil:
+		return ""
+	case p.Explains:
+		return "The thread that died is the one that prints the phases: the fault lies behind this message."
+	default:
+		return "The message dates the fault and does not explain it: another thread prints the phases."
+	}
+}
+
+var roleWords = map[string]string{
+	"main": "the main thread", "worker": "a worker thread", "http-handler": "an HTTP handler", "ws-handler": "a WebSocket handler",
+	"service": "a service", "actor": "an actor", "other": "a thread of unknown role",
+}
+
+// threadWords says who died: "the service event_processor, on thread 4711 (mesher)".
+func threadWords(t *Thread) string {
+	who := orElse(roleWords[t.Role], "a thread")
+	if t.Actor != nil {
+		switch t.Role {
+		case "service":
+			who = "the service " + *t.Actor
+		case "actor":
+			who = "the actor " + *t.Actor
+		default:
+			who += " (" + *t.Actor + ")"
+		}
+	}
+	where := fmt.Sprintf("thread %d", t.TID)
+	if t.Name != "" {
+		where += " (" + t.Name + ")"
+	}
+	return who + ", " + where
+}
+
+// signalWords says what the kernel said about the fault.
+func signalWords(s *Signal) string {
+	text := s.Name
+	if s.Code != "" {
+		text += " " + s.Code
+	}
+	if why := codeWords[s.Code]; why != "" {
+		text += ": " + why
+	}
+	if s.Address != nil {
+		text += ", at " + *s.Address
+	}
+	return text
+}
+
+// codeWords explains the si_code values of fault signals (linux/include/uapi/asm-generic/siginfo.h).
+var codeWords = map[string]string{
+	"SEGV_MAPERR": "no memory is mapped there",
+	"SEGV_ACCERR": "the memory there forbids this access",
+	"SEGV_PKUERR": "a protection key forbids this access",
+	"SI_KERNEL":   "the kernel gave no address (a non-canonical address, or none at all)",
+	"SI_USER":     "sent by a process",
+	"SI_TKILL":    "sent by a thread, as abort() does",
+	"SI_QUEUE":    "sent by a process",
+	"BUS_ADRALN":  "the address is misaligned",
+	"BUS_ADRERR":  "there is no memory behind this mapping (the file may have become shorter)",
+	"BUS_OBJERR":  "the hardware could not read the object",
+	"FPE_INTDIV":  "integer division by zero, or its result does not fit",
+	"FPE_INTOVF":  "integer overflow",
+	"FPE_FLTDIV":  "floating-point division by zero",
+	"FPE_FLTINV":  "invalid floating-point operation",
+	"ILL_ILLOPN":  "illegal operand",
+	"ILL_ILLOPC":  "illegal opcode",
+	"ILL_PRVOPC":  "privileged instruction",
+	"TRAP_BRKPT":  "breakpoint",
+}
+
+// frameName is the best name of a frame: readable, raw, or module and offset.
+func frameName(f Frame) string {
+	switch {
+	case f.Demangled != nil && *f.Demangled != "":
+		return *f.Demangled
+	case f.Symbol != nil && *f.Symbol != "":
+		return *f.Symbol
+	case f.Module != nil && f.Offset != nil:
+		return filepath.Base(*f.Module) + "+" + *f.Offset
+	default:
+		return f.PC
+	}
+}
+
+// framePlace is where a frame's code is, as exactly as is known: file and line, or nothing.
+func framePlace(f Frame) string {
+	if f.File == nil {
+		return ""
+	}
+	if f.Line == nil {
+		return *f.File
+	}
+	return fmt.Sprintf("%s:%d", *f.File, *f.Line)
+}
+
+// causeName is "abi-mismatch/arity".
+func causeName(c Cause) string {
+	if c.Kind == nil || *c.Kind == "" {
+		return c.ID
+	}
+	return c.ID + "/" + *c.Kind
+}
+
+// launchWords is the paragraph for a target that never ran.
+func launchWords(r *Report) string {
+	var parts []string
+	if d := deref(r.Outcome.Detail); d != "" {
+		parts = append(parts, d)
+	}
+	if len(r.Causes) > 0 {
+		if c := r.Causes[0]; c.Summary != "" && !contains(parts, c.Summary) {
+			parts = append(parts, c.Summary)
+		} else if len(parts) == 0 {
+			parts = append(parts, c.Title)
+		}
+	}
+	if len(parts) == 0 {
+		return "The reason is not known."
+	}
+	return strings.Join(parts, " ")
+}
+
+func contains(parts []string, s string) bool {
+	return strings.Contains(strings.Join(parts, " "), s)
+}
+
+// cutText keeps the first limit characters of s and says how many are missing.
+func cutText(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	kept := 0
+	for i := range s {
+		if kept == limit {
+			return s[:i] + fmt.Sprintf(" … (%d more characters)", utf8.RuneCountInString(s[i:]))
+		}
+		kept++
+	}
+	return s
+}
+
+// seconds keeps three digits of short times and full seconds of long ones.
+func seconds(s float64) string {
+	if s < 1000 {
+		return fmt.Sprintf("%.3g s", s)
+	}
+	return fmt.Sprintf("%.0f s", s)
+}
+
+// count is "1 frame", "2 frames".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
