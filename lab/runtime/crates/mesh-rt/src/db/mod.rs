@@ -1,0 +1,6 @@
+//! PostgreSQL, through a real client. Connections and pools are handles: the
+//! address of a box, as an Int.
+
+mod pg;
+mod pool;
+mod sql;

@@ -1,0 +1,4 @@
+//! The WebSocket server and its rooms.
+
+mod rooms;
+mod server;
