@@ -14,6 +14,8 @@ import (
 type Options struct {
 	Profile string // profile name, file, "none", or "" to recognise it from the binary
 	Version string // of meshdiag, for the report
+
+	exe, sysroot string // where binaries are, when not where the observation says
 }
 
 // RunOptions say what to launch and how to watch it.

@@ -2,8 +2,10 @@ package diagnose
 
 import (
 	"context"
+	"fmt"
 
 	"meshdiag/crash"
+	"meshdiag/postmortem"
 	"meshdiag/profile"
 	"meshdiag/report"
 	"meshdiag/symbols"
@@ -24,7 +26,11 @@ func run(ctx context.Context, o RunOptions) (*report.Report, error) {
 	outcome, err := tracer.Run(ctx, tracer.Options{
 		Path: o.Path, Args: o.Args, StallAfter: o.StallAfter, Stdout: o.Stdout, Stderr: o.Stderr,
 		Breakpoints: breakpoints, Resolve: symbols.FileSymbols,
-		Inspect: func(c *crash.Crash) { rep, failed = Report(c, o.Options) },
+		Inspect: func(c *crash.Crash) {
+			if rep, failed = Report(c, o.Options); failed == nil && o.SaveCore != "" {
+				failed = saveCore(o.SaveCore, c)
+			}
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -36,6 +42,14 @@ func run(ctx context.Context, o RunOptions) (*report.Report, error) {
 		rep.Outcome.ElapsedS = seconds(outcome.Elapsed.Seconds())
 	}
 	return rep, nil
+}
+
+// saveCore writes a core of what was frozen; a process that is gone already has none.
+func saveCore(path string, c *crash.Crash) error {
+	if len(c.Threads) == 0 {
+		return fmt.Errorf("no core was saved to %s: the process was gone before it could be frozen", path)
+	}
+	return postmortem.Save(path, c, postmortem.DefaultFilter)
 }
 
 // breakpoints are the panic functions to watch: the general ones and those of the profile that was asked for, or of every

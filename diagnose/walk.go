@@ -46,7 +46,7 @@ type walk struct {
 
 // names unwinds the threads and names their frames.
 func (w *walk) names() error {
-	w.sym = symbols.New(w.crash, symbols.Options{})
+	w.sym = symbols.New(w.crash, symbols.Options{Exe: w.options.exe, Sysroot: w.options.sysroot})
 	prof, err := choose(w.options.Profile, w.sym)
 	if err != nil {
 		return err

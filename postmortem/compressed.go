@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"github.com/klauspost/compress/zstd"
@@ -31,7 +30,7 @@ type prefetcher interface{ prefetch(ranges []fileSpan) }
 type fileSpan struct{ off, size uint64 }
 
 // decompressed returns a reader of the core's bytes and their number, 0 when that is unknown because it is compressed.
-func decompressed(f *os.File, size uint64) (io.ReaderAt, uint64, error) {
+func decompressed(f io.ReaderAt, size uint64) (io.ReaderAt, uint64, error) {
 	var magic [6]byte
 	n, err := f.ReadAt(magic[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -68,7 +67,7 @@ var compressions = []compression{
 
 // stream is random access over a compressed file, see above.
 type stream struct {
-	file   *os.File
+	file   io.ReaderAt
 	size   int64
 	kind   compression
 	r      io.Reader // nil before the first pass

@@ -52,7 +52,17 @@ func open(f *os.File) (*Core, error) {
 	if !info.Mode().IsRegular() {
 		return nil, &NotACoreError{"this is not a regular file; a core that comes through a pipe must be stored in a file first"}
 	}
-	r, size, err := decompressed(f, uint64(info.Size()))
+	c, err := read(f, uint64(info.Size()), info.ModTime())
+	if err != nil {
+		return nil, err
+	}
+	c.file = f
+	return c, nil
+}
+
+// read makes a core of any bytes that can be read at an offset; fileSize is their number.
+func read(f io.ReaderAt, fileSize uint64, modified time.Time) (*Core, error) {
+	r, size, err := decompressed(f, fileSize)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +74,7 @@ func open(f *os.File) (*Core, error) {
 	if p, ok := r.(prefetcher); ok {
 		p.prefetch(wanted(h.segments, n))
 	}
-	c := &Core{Crash: observe(r, size, h, n, info.ModTime()), UID: -1, Time: info.ModTime(), file: f}
+	c := &Core{Crash: observe(r, size, h, n, modified), UID: -1, Time: modified}
 	if n.process != nil {
 		c.Name, c.UID = n.process.Name, int(n.process.UID)
 	}
