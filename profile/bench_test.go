@@ -7,7 +7,7 @@ import (
 func BenchmarkLoadMesh(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := loadText("mesh.toml", embedded("mesh"), data.ReadFile, "data"); err != nil {
+		if _, err := loadText("mesh.toml", embedded("mesh"), openEmbedded, true); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -16,7 +16,7 @@ func BenchmarkLoadMesh(b *testing.B) {
 func BenchmarkLoadEngine(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := loadText("engine.toml", embedded("engine"), data.ReadFile, "data"); err != nil {
+		if _, err := loadText("engine.toml", embedded("engine"), openEmbedded, true); err != nil {
 			b.Fatal(err)
 		}
 	}

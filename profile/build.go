@@ -1,20 +1,42 @@
 package profile
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // builder turns the rows of a file into the profile's types and keeps the first error.
 type builder struct {
-	vars vars
-	name string
-	err  error
+	vars    vars
+	name    string
+	text    []byte // of the file itself, to say the line of a bad pattern
+	trusted bool   // embedded: its patterns are checked by a test, not at every start
+	err     error
 }
 
-func (b *builder) pattern(where string, s patternText) *Pattern {
-	p, err := b.vars.pattern(s)
+func (b *builder) pattern(where, src string) *Pattern {
+	if src == "" {
+		return nil
+	}
+	filled := b.vars.pattern(src)
+	if b.trusted {
+		return &Pattern{src: filled}
+	}
+	p, err := NewPattern(filled)
 	if err != nil && b.err == nil {
-		b.err = fmt.Errorf("profile %s: %s: %w", b.name, where, err)
+		b.err = fmt.Errorf("profile %s: %s: %w", b.place(src), where, err)
 	}
 	return p
+}
+
+// place is the file's name with the line where a text stands, when it is found as it is (not in an inherited file, not
+// with escapes).
+func (b *builder) place(text string) string {
+	i := bytes.Index(b.text, []byte(text))
+	if i < 0 {
+		return b.name
+	}
+	return fmt.Sprintf("%s:%d", b.name, 1+bytes.Count(b.text[:i], []byte("\n")))
 }
 
 func (b *builder) fail(format string, args ...any) {
@@ -24,12 +46,12 @@ func (b *builder) fail(format string, args ...any) {
 }
 
 // build makes the profile of a decoded file.
-func (f *file) build(name string) (*Profile, error) {
+func (f *file) build(name string, text []byte, trusted bool) (*Profile, error) {
 	v := vars{"prefix": f.Prefix}
 	for key, value := range f.Vars {
 		v[key] = value
 	}
-	b := &builder{vars: v, name: name}
+	b := &builder{vars: v, name: name, text: text, trusted: trusted}
 	p := &Profile{ID: f.ID, Title: v.text(f.Title), Prefix: f.Prefix, Version: f.Version,
 		Recognise: v.list(f.Recognise), Breakpoints: v.list(f.Breakpoints)}
 	if p.Title == "" {
@@ -70,7 +92,7 @@ func (b *builder) entry(p *Profile, e *fileEntry) {
 
 func (b *builder) names(p *Profile, rows []fileName) {
 	for i, r := range rows {
-		if r.Pattern.src == "" || r.Kind.FrameKind == "" {
+		if r.Pattern == "" || r.Kind.FrameKind == "" {
 			b.fail("names row %d (%s): pattern and kind are needed", i+1, r.ID)
 		}
 		p.Names = append(p.Names, NameRule{ID: r.ID, On: r.On.Subject, Pattern: b.pattern("names "+r.ID, r.Pattern),
@@ -81,7 +103,7 @@ func (b *builder) names(p *Profile, rows []fileName) {
 
 func (b *builder) threads(p *Profile, rows []fileThread) {
 	for i, r := range rows {
-		if r.Pattern.src == "" || r.Role.Role == "" {
+		if r.Pattern == "" || r.Role.Role == "" {
 			b.fail("threads row %d (%s): pattern and role are needed", i+1, r.ID)
 		}
 		p.Threads = append(p.Threads, ThreadRule{ID: r.ID, Pattern: b.pattern("threads "+r.ID, r.Pattern), Role: r.Role.Role,
@@ -93,7 +115,7 @@ func (b *builder) startup(p *Profile, rows []fileSequence) {
 	for _, r := range rows {
 		s := Sequence{ID: r.ID, Source: b.vars.text(r.Source)}
 		for i, ph := range r.Phases {
-			if ph.ID == "" || ph.Message.src == "" {
+			if ph.ID == "" || ph.Message == "" {
 				b.fail("startup %s, phase %d: id and message are needed", r.ID, i+1)
 			}
 			s.Phases = append(s.Phases, Phase{ID: ph.ID, Title: ph.Title, Message: b.pattern("startup "+ph.ID, ph.Message),
@@ -105,7 +127,7 @@ func (b *builder) startup(p *Profile, rows []fileSequence) {
 
 func (b *builder) messages(p *Profile, rows []fileMessage) {
 	for i, r := range rows {
-		if r.ID == "" || r.Pattern.src == "" || r.Meaning.Meaning == "" {
+		if r.ID == "" || r.Pattern == "" || r.Meaning.Meaning == "" {
 			b.fail("messages row %d (%s): id, pattern and meaning are needed", i+1, r.ID)
 		}
 		p.Messages = append(p.Messages, MessageRule{ID: r.ID, Pattern: b.pattern("messages "+r.ID, r.Pattern),
@@ -117,7 +139,7 @@ func (b *builder) messages(p *Profile, rows []fileMessage) {
 
 func (b *builder) sources(p *Profile, rows []fileSource) {
 	for i, r := range rows {
-		if r.Pattern.src == "" {
+		if r.Pattern == "" {
 			b.fail("sources row %d: a pattern is needed", i+1)
 		}
 		p.Sources = append(p.Sources, SourceRule{Pattern: b.pattern("sources", r.Pattern), Paths: b.vars.list(r.Paths), Why: r.Why,

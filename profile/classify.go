@@ -18,7 +18,7 @@ type Classified struct {
 
 // engine is the table that holds for every program, loaded when it is first needed.
 var engine = sync.OnceValue(func() *Profile {
-	p, err := loadText("engine.toml", embedded("engine"), data.ReadFile, "data")
+	p, err := loadText("engine.toml", embedded("engine"), openEmbedded, true)
 	if err != nil {
 		panic(err) // the file is part of the program; a test loads it
 	}

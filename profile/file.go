@@ -41,7 +41,7 @@ type file struct {
 type fileEntry struct {
 	Functions []string     `toml:"functions"`
 	Print     []string     `toml:"print"`
-	Line      patternText  `toml:"line"`
+	Line      string       `toml:"line"`
 	Strings   []fileString `toml:"strings"`
 }
 
@@ -60,7 +60,7 @@ type fileStacks struct {
 type fileName struct {
 	ID       string      `toml:"id"`
 	On       subjectText `toml:"on"`
-	Pattern  patternText `toml:"pattern"`
+	Pattern  string      `toml:"pattern"`
 	MainOnly bool        `toml:"main_only"`
 	Fallback bool        `toml:"fallback"`
 	Kind     kindText    `toml:"kind"`
@@ -73,12 +73,12 @@ type fileName struct {
 }
 
 type fileThread struct {
-	ID      string      `toml:"id"`
-	Pattern patternText `toml:"pattern"`
-	Role    roleText    `toml:"role"`
-	Part    string      `toml:"part"`
-	Actor   string      `toml:"actor"`
-	Source  string      `toml:"source"`
+	ID      string   `toml:"id"`
+	Pattern string   `toml:"pattern"`
+	Role    roleText `toml:"role"`
+	Part    string   `toml:"part"`
+	Actor   string   `toml:"actor"`
+	Source  string   `toml:"source"`
 }
 
 type fileSequence struct {
@@ -88,18 +88,18 @@ type fileSequence struct {
 }
 
 type filePhase struct {
-	ID       string      `toml:"id"`
-	Title    string      `toml:"title"`
-	Message  patternText `toml:"message"`
-	Literal  string      `toml:"literal"`
-	Stream   streamText  `toml:"stream"`
-	Optional bool        `toml:"optional"`
-	Source   string      `toml:"source"`
+	ID       string     `toml:"id"`
+	Title    string     `toml:"title"`
+	Message  string     `toml:"message"`
+	Literal  string     `toml:"literal"`
+	Stream   streamText `toml:"stream"`
+	Optional bool       `toml:"optional"`
+	Source   string     `toml:"source"`
 }
 
 type fileMessage struct {
 	ID          string      `toml:"id"`
-	Pattern     patternText `toml:"pattern"`
+	Pattern     string      `toml:"pattern"`
 	Stream      streamText  `toml:"stream"`
 	Meaning     meaningText `toml:"meaning"`
 	Cause       string      `toml:"cause"`
@@ -118,10 +118,10 @@ type fileMessage struct {
 }
 
 type fileSource struct {
-	Pattern patternText `toml:"pattern"`
-	Paths   []string    `toml:"paths"`
-	Why     string      `toml:"why"`
-	Source  string      `toml:"source"`
+	Pattern string   `toml:"pattern"`
+	Paths   []string `toml:"paths"`
+	Why     string   `toml:"why"`
+	Source  string   `toml:"source"`
 }
 
 type fileLayout struct {
@@ -160,7 +160,6 @@ type fileExtern struct {
 // The text types check a value where it stands, so that the decoder can say the line. They are structs because the
 // decoder asks only those to unmarshal themselves.
 type (
-	patternText struct{ src string }
 	kindText    struct{ FrameKind }
 	roleText    struct{ Role }
 	streamText  struct{ name string }
@@ -168,15 +167,6 @@ type (
 	subjectText struct{ Subject }
 	classText   struct{ Class }
 )
-
-// UnmarshalText checks a pattern before its %names% are filled in; the values of names are quoted, so it stays valid.
-func (t *patternText) UnmarshalText(b []byte) error {
-	if _, err := NewPattern(string(b)); err != nil {
-		return err
-	}
-	t.src = string(b)
-	return nil
-}
 
 // oneOf sets *to when b is one of the allowed words.
 func oneOf[T ~string](to *T, b []byte, what string, allowed ...T) error {
@@ -263,21 +253,17 @@ func (v vars) text(s string) string {
 	})
 }
 
-// pattern fills in names quoted and makes the pattern; nil for an empty one. The pattern was checked when it was decoded.
-func (v vars) pattern(s patternText) (*Pattern, error) {
-	src := s.src
-	if src == "" {
-		return nil, nil
+// pattern fills in names quoted, so that a pattern stays what it was.
+func (v vars) pattern(s string) string {
+	if strings.Count(s, "%") < 2 {
+		return s
 	}
-	if strings.Count(src, "%") >= 2 {
-		src = varName.ReplaceAllStringFunc(src, func(m string) string {
-			if value, ok := v[m[1:len(m)-1]]; ok {
-				return regexp.QuoteMeta(value)
-			}
-			return m
-		})
-	}
-	return NewPattern(src)
+	return varName.ReplaceAllStringFunc(s, func(m string) string {
+		if value, ok := v[m[1:len(m)-1]]; ok {
+			return regexp.QuoteMeta(value)
+		}
+		return m
+	})
 }
 
 // list fills in the names in each of list.

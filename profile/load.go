@@ -47,7 +47,7 @@ var builtins = sync.OnceValue(func() []*builtin {
 
 func (b *builtin) load() (*Profile, error) {
 	b.once.Do(func() {
-		b.p, b.err = loadText(b.name+".toml", embedded(b.name), data.ReadFile, "data")
+		b.p, b.err = loadText(b.name+".toml", embedded(b.name), openEmbedded, true)
 		if b.p != nil {
 			b.p.Recognise = b.marks
 		}
@@ -93,7 +93,8 @@ func Load(nameOrFile string) (*Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("profile: %w", err)
 	}
-	return loadText(nameOrFile, text, readBounded, filepath.Dir(nameOrFile))
+	beside := func(name string) ([]byte, error) { return readBounded(filepath.Join(filepath.Dir(nameOrFile), name)) }
+	return loadText(nameOrFile, text, beside, false)
 }
 
 // readBounded reads a file that must not be larger than a profile may be.
@@ -113,37 +114,39 @@ func readBounded(path string) ([]byte, error) {
 // maxDerive bounds a chain of profiles derived from each other.
 const maxDerive = 8
 
-// loadText makes a profile of a file's text. read and dir find the extern table beside it.
-func loadText(name string, text []byte, read func(string) ([]byte, error), dir string) (*Profile, error) {
+// loadText makes a profile of a file's text. open reads the extern table that it names; trusted says that a test has
+// checked its patterns and its table.
+func loadText(name string, text []byte, open func(string) ([]byte, error), trusted bool) (*Profile, error) {
 	f, err := decode(name, text)
 	if err != nil {
 		return nil, err
 	}
-	fromOutside := f.ExternsFile != ""
+	own := f.ExternsFile != ""
 	if err := f.inherit(name, 0); err != nil {
 		return nil, err
 	}
 	if f.ID == "" {
 		return nil, fmt.Errorf("profile %s: it has no id", name)
 	}
-	p, err := f.build(name)
+	p, err := f.build(name, text, trusted)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case f.ExternsFile == "":
-	case fromOutside:
-		p.externs.open = func() ([]byte, error) { return read(filepath.Join(dir, f.ExternsFile)) }
-	default: // inherited from an embedded profile
-		p.externs.open = func() ([]byte, error) { return data.ReadFile("data/" + f.ExternsFile) }
+	if f.ExternsFile != "" {
+		if !own {
+			open = openEmbedded
+		}
+		p.externs.open = func() ([]byte, error) { return open(f.ExternsFile) }
 	}
-	if fromOutside && dir != "data" { // a user's table is checked now, where the error can be told
+	if own && !trusted { // an error of the user's table is told now, not when the first function is looked up
 		if err := p.externs.load(); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("profile %s: %s: %w", name, f.ExternsFile, err)
 		}
 	}
 	return p, nil
 }
+
+func openEmbedded(name string) ([]byte, error) { return data.ReadFile("data/" + name) }
 
 // inherit fills f up from the profile that it derives from: its own scalars win, its own rows stand before inherited
 // ones, rows named in drop are left out.

@@ -11,13 +11,14 @@ import (
 // maxPattern bounds the length of one pattern in a user's file.
 const maxPattern = 4096
 
-// Pattern is a regular expression of a profile. It is compiled when it is first needed: a table holds more than a
-// hundred patterns and a diagnosis uses a few of them. A text that a match needs is found first, so that most patterns
-// are never compiled at all.
+// Pattern is a regular expression of a profile. It is parsed and compiled when it is first needed: the tables hold far
+// more patterns than one diagnosis uses. A text that every match contains is looked for first, so that most patterns are
+// never compiled at all.
 type Pattern struct {
 	src     string
+	parse   sync.Once
 	literal string // text that every match contains; "" none known
-	once    sync.Once
+	compile sync.Once
 	re      *regexp.Regexp
 }
 
@@ -26,17 +27,10 @@ func NewPattern(src string) (*Pattern, error) {
 	if len(src) > maxPattern {
 		return nil, fmt.Errorf("pattern is longer than %d bytes", maxPattern)
 	}
-	parsed, err := syntax.Parse(src, syntax.Perl)
-	if err != nil {
+	if _, err := syntax.Parse(src, syntax.Perl); err != nil {
 		return nil, err
 	}
-	// Compile refuses what Parse lets through only for patterns too large; do it now where that is possible.
-	if strings.ContainsRune(src, '{') {
-		if _, err := regexp.Compile(src); err != nil {
-			return nil, err
-		}
-	}
-	return &Pattern{src: src, literal: requiredLiteral(parsed)}, nil
+	return &Pattern{src: src}, nil
 }
 
 // String is the expression's source.
@@ -68,18 +62,22 @@ func (p *Pattern) FindStringSubmatchIndex(s string) []int {
 	return p.regexp().FindStringSubmatchIndex(s)
 }
 
+// possible reports whether s contains what every match contains.
 func (p *Pattern) possible(s string) bool {
-	return p != nil && strings.Contains(s, p.literal)
+	if p == nil {
+		return false
+	}
+	p.parse.Do(func() {
+		if re, err := syntax.Parse(p.src, syntax.Perl); err == nil {
+			p.literal = requiredLiteral(re)
+		}
+	})
+	return strings.Contains(s, p.literal)
 }
 
+// regexp compiles the pattern. It was parsed with the same flags before, and nothing else of compiling can fail.
 func (p *Pattern) regexp() *regexp.Regexp {
-	p.once.Do(func() {
-		re, err := regexp.Compile(p.src)
-		if err != nil { // NewPattern let it through, so only its size can be the reason: it then matches nothing
-			re = regexp.MustCompile(`[^\x00-\x{10FFFF}]`)
-		}
-		p.re = re
-	})
+	p.compile.Do(func() { p.re = regexp.MustCompile(p.src) })
 	return p.re
 }
 
