@@ -58,6 +58,14 @@ type Fault struct {
 	Inconsistent []string // why this instruction could not have faulted like this: findings
 	BranchBad    bool     // the program counter itself is bad: call or return to a bad address
 	BadRet       bool     // it got there by a ret (smashed return address) as opposed to a call or jump
+	Branch       uint64   // address of the call or jump that went to the bad address; 0 not known
+	BranchInsn   string   // its text
+	Slot         string   // symbol of the GOT slot that the branch was read from: an unresolved name when it is 0
+	SlotAddr     uint64   // memory the branch target was read from; 0 none or not known
+	TailCall     bool     // the call went to other code, which must have jumped on: a frame is missing
+	IndexOnly    bool     // the operand has an index and no base: it is never NULL
+	BaseOK       bool     // the base points into memory and the index leads away from it
+	CodeDiffers  bool     // the instruction in memory differs from the file
 }
 
 // ValueKind is what a 64-bit value looks like. It is a description, not a cause.
