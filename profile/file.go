@@ -114,6 +114,8 @@ type fileMessage struct {
 	Line        string      `toml:"line"`
 	Payload     string      `toml:"payload"`
 	PayloadNext bool        `toml:"payload_next"`
+	More        string      `toml:"more"`
+	End         string      `toml:"end"`
 	Source      string      `toml:"source"`
 }
 

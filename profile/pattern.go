@@ -17,7 +17,7 @@ const maxPattern = 4096
 type Pattern struct {
 	src     string
 	parse   sync.Once
-	literal string // text that every match contains; "" none known
+	needs   []string // every match contains one of these; nil none known
 	compile sync.Once
 	re      *regexp.Regexp
 }
@@ -62,17 +62,25 @@ func (p *Pattern) FindStringSubmatchIndex(s string) []int {
 	return p.regexp().FindStringSubmatchIndex(s)
 }
 
-// possible reports whether s contains what every match contains.
+// possible reports whether s contains what a match must contain.
 func (p *Pattern) possible(s string) bool {
 	if p == nil {
 		return false
 	}
 	p.parse.Do(func() {
 		if re, err := syntax.Parse(p.src, syntax.Perl); err == nil {
-			p.literal = requiredLiteral(re)
+			p.needs = needed(re)
 		}
 	})
-	return strings.Contains(s, p.literal)
+	if p.needs == nil {
+		return true
+	}
+	for _, text := range p.needs {
+		if strings.Contains(s, text) {
+			return true
+		}
+	}
+	return false
 }
 
 // regexp compiles the pattern. It was parsed with the same flags before, and nothing else of compiling can fail.
@@ -89,23 +97,47 @@ func (p *Pattern) expand(template, s string, match []int) string {
 	return string(p.regexp().ExpandString(nil, template, s, match))
 }
 
-// requiredLiteral is the longest text that every match of re must contain.
-func requiredLiteral(re *syntax.Regexp) string {
+// needed lists texts of which every match of re contains at least one; nil when there is no such list.
+func needed(re *syntax.Regexp) []string {
 	switch re.Op {
 	case syntax.OpLiteral:
 		if re.Flags&syntax.FoldCase == 0 {
-			return string(re.Rune)
+			return []string{string(re.Rune)}
 		}
 	case syntax.OpCapture, syntax.OpPlus:
-		return requiredLiteral(re.Sub[0])
+		return needed(re.Sub[0])
 	case syntax.OpConcat:
-		best := ""
+		var best []string
 		for _, sub := range re.Sub {
-			if s := requiredLiteral(sub); len(s) > len(best) {
-				best = s
+			if list := needed(sub); shortest(list) > shortest(best) {
+				best = list
 			}
 		}
 		return best
+	case syntax.OpAlternate:
+		var all []string
+		for _, sub := range re.Sub {
+			list := needed(sub)
+			if list == nil || len(all) > maxNeeded {
+				return nil
+			}
+			all = append(all, list...)
+		}
+		return all
 	}
-	return ""
+	return nil
+}
+
+// maxNeeded bounds the texts that are looked for instead of trying the pattern.
+const maxNeeded = 48
+
+// shortest is the length of the shortest text: the longer it is, the fewer strings contain it by chance.
+func shortest(list []string) int {
+	n := 0
+	for i, s := range list {
+		if i == 0 || len(s) < n {
+			n = len(s)
+		}
+	}
+	return n
 }

@@ -209,7 +209,10 @@ type MessageRule struct {
 
 	// Templates ($1.. from Pattern) for the parts of a panic; "" the line does not tell.
 	Thread, TID, File, Line, Payload string
-	PayloadNext                      bool // the words stand on the next line of the same stream
+	PayloadNext                      bool     // the words stand on the next line of the same stream
+	More                             *Pattern // following lines that match belong to the words, too
+	// End closes words that go over several lines: group 1 is their last part, 2 the file, 3 the line.
+	End *Pattern
 }
 
 // Stacks are the sizes of the runtime's own stacks, bytes; 0 unknown.
