@@ -1,0 +1,25 @@
+// Command meshdiag says why a native program died: it runs the program, freezes it at the moment of the fault, and prints
+// the cause with the evidence for it. Each subcommand has a file of its own and only wires flags to the packages that do the
+// work; nothing here decides anything about a crash.
+package main
+
+import (
+	"os"
+	"runtime/debug"
+)
+
+// version is set by the linker (-X main.version=...).
+var version = ""
+
+func main() { os.Exit(execute(os.Args[1:])) }
+
+// toolVersion is what the linker said, or else what the Go toolchain recorded, or "dev".
+func toolVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"meshdiag/report"
+)
+
+var update = flag.Bool("update", false, "write the expected outputs in scripts and docs anew")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"meshdiag": main})
+}
+
+// TestScripts runs the command line transcripts in testdata/script.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: *update,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("NO_COLOR", "")
+			e.Setenv("GOTRACEBACK", "all")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": status,
+			"valid":  valid,
+		},
+	})
+}
+
+// status runs a command and checks its exit status: status N COMMAND [ARGS...].
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N COMMAND [ARGS...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// valid checks that a file, or stdout, is a report by the published schema.
+func valid(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: valid FILE|stdout")
+	}
+	text := ts.ReadFile(args[0])
+	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.Schema()))
+	ts.Check(err)
+	c := jsonschema.NewCompiler()
+	ts.Check(c.AddResource("file:///report.schema.json", schema))
+	compiled, err := c.Compile("file:///report.schema.json")
+	ts.Check(err)
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader([]byte(text)))
+	ts.Check(err)
+	ts.Check(compiled.Validate(value))
+}
+
+func TestVersionIsNeverEmpty(t *testing.T) {
+	if toolVersion() == "" {
+		t.Error("empty")
+	}
+	defer func(v string) { version = v }(version)
+	version = "1.2.3"
+	if got := toolVersion(); got != "1.2.3" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestPanicIsAFailure checks that a panic of meshdiag does not end with the status of wrong usage.
+func TestPanicIsAFailure(t *testing.T) {
+	stderr := os.Stderr
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Stderr = null
+	defer func() { os.Stderr = stderr }()
+	got := func() (status int) {
+		defer contain(&status)
+		panic("x")
+	}()
+	if got != statusFailed {
+		t.Errorf("status %d, want %d", got, statusFailed)
+	}
+}
