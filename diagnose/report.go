@@ -94,7 +94,7 @@ func (w *walk) outcome() report.Outcome {
 	if kind == "" {
 		kind = w.c.Kind
 	}
-	r := report.Outcome{Kind: string(kind)}
+	r := report.Outcome{Kind: string(kind), Detail: opt(o.LaunchError)}
 	if o.End == crash.EndExit {
 		r.ExitCode = &o.ExitCode
 	}

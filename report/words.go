@@ -270,27 +270,20 @@ func causeName(c Cause) string {
 	return c.ID + "/" + *c.Kind
 }
 
-// launchWords is the paragraph for a target that never ran.
+// launchWords is the paragraph for a target that never ran: the reason, and what the best cause adds to it.
 func launchWords(r *Report) string {
-	var parts []string
-	if d := deref(r.Outcome.Detail); d != "" {
-		parts = append(parts, d)
-	}
+	detail, summary := deref(r.Outcome.Detail), ""
 	if len(r.Causes) > 0 {
-		if c := r.Causes[0]; c.Summary != "" && !contains(parts, c.Summary) {
-			parts = append(parts, c.Summary)
-		} else if len(parts) == 0 {
-			parts = append(parts, c.Title)
-		}
+		summary = orElse(r.Causes[0].Summary, r.Causes[0].Title)
 	}
-	if len(parts) == 0 {
-		return "The reason is not known."
+	switch {
+	case detail == "":
+		return orElse(summary, "The reason is not known.")
+	case len(r.Causes) == 0 || r.Causes[0].ID == causeUnknown || strings.Contains(summary, detail):
+		return detail
+	default:
+		return detail + " " + summary
 	}
-	return strings.Join(parts, " ")
-}
-
-func contains(parts []string, s string) bool {
-	return strings.Contains(strings.Join(parts, " "), s)
 }
 
 // cutText keeps the first limit characters of s and says how many are missing.

@@ -99,3 +99,27 @@ func framesOf(stack string) []Frame {
 	}
 	return frames
 }
+
+func TestLaunchWords(t *testing.T) {
+	detail := "There is no file x."
+	unknown := []Cause{{ID: "unknown", Title: "not launched", Summary: "it could not be started: There is no file x."}}
+	missing := []Cause{{ID: "missing-extern", Title: "a library is missing", Summary: "The loader is not installed."}}
+	tests := []struct {
+		name string
+		r    Report
+		want string
+	}{
+		{"the reason alone", Report{Outcome: Outcome{Detail: &detail}}, detail},
+		{"unknown adds nothing", Report{Outcome: Outcome{Detail: &detail}, Causes: unknown}, detail},
+		{"a cause adds its summary", Report{Outcome: Outcome{Detail: &detail}, Causes: missing}, detail + " The loader is not installed."},
+		{"no reason", Report{Causes: missing}, "The loader is not installed."},
+		{"nothing at all", Report{}, "The reason is not known."},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := launchWords(&tt.r); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
