@@ -102,6 +102,10 @@ type Thread struct {
 	Wchan   string
 	// Alternate signal stack; Size 0 when there is none or it is unknown.
 	AltStack Range
+	// CPU is the processor time the thread used during the last CPUWindow before the freeze, so that spinning can be told
+	// from waiting. CPUWindow is 0 when it was not measured (it is for a stall).
+	CPU       time.Duration
+	CPUWindow time.Duration
 }
 
 // Syscall is the system call a thread was stopped in.

@@ -1,0 +1,42 @@
+package tracer
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// settleStop is how long a stop of our own process group may take to reach us.
+const settleStop = 20 * time.Millisecond
+
+// onJobStop follows the target into a Ctrl-Z, so that the user's shell sees its job stop. A SIGSTOP is not followed: it
+// comes from another process, which will continue the target itself and needs us to be awake then.
+func (t *tracer) onJobStop(sig unix.Signal) {
+	if sig != unix.SIGTSTP || t.io.real < 0 {
+		return
+	}
+	if t.io.full {
+		t.stopWithTerminal()
+		return
+	}
+	if inForeground(t.io.real) {
+		_ = unix.Tgkill(ownPID, unix.Gettid(), unix.SIGSTOP)
+		t.stall.touch(t.out.now())
+	}
+}
+
+// stopWithTerminal hands the terminal back, stops our whole job as the terminal would have, and when the shell continues it
+// goes on with the target.
+func (t *tracer) stopWithTerminal() {
+	t.io.sync()
+	t.io.term.restore()
+	_ = unix.Kill(0, unix.SIGTSTP)
+	time.Sleep(settleStop)
+	t.io.foreground()
+	t.stall.touch(t.out.now())
+	group, err := unix.IoctlGetInt(t.io.ptys[0], unix.TIOCGPGRP)
+	if err != nil || group <= 0 {
+		group = t.target.pid
+	}
+	_ = unix.Kill(-group, unix.SIGCONT)
+}
