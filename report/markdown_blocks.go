@@ -4,7 +4,11 @@ import "fmt"
 
 func diagnosisLines(r *Report) []string {
 	if r.Outcome.Kind == kindLaunchFailed {
-		return append([]string{headline(r), launchWords(r)}, firstNext(r)...)
+		lines := []string{headline(r), launchWords(r)}
+		if len(r.Causes) > 0 && r.Causes[0].ID == causeUnknown {
+			return lines // its advice is for programs that ran
+		}
+		return append(lines, firstNext(r)...)
 	}
 	lines := []string{headline(r)}
 	if len(r.Causes) == 0 {

@@ -68,7 +68,7 @@ func (t *text) headline() {
 // launch is the whole report of a target that never ran: a paragraph, and what to do.
 func (t *text) launch() {
 	t.line(2, 2, span{launchWords(t.r), plain})
-	if len(t.r.Causes) > 0 {
+	if len(t.r.Causes) > 0 && t.r.Causes[0].ID != causeUnknown {
 		t.steps("next", t.r.Causes[0].Next)
 	}
 	t.warnings()
