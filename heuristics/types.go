@@ -19,17 +19,22 @@ type Case struct {
 	Stacks   []symbols.Stack // one per thread in Crash.Threads; frames named
 	Frames   []FrameInfo     // for the focus thread, parallel to its Stack.Frames
 	Startup  startup.Timeline
-	Messages []startup.Message            // output lines with a meaning, oldest first
-	Roles    []startup.ThreadRole         // one per thread
-	Fault    *provenance.Fault            // nil when nobody faulted (exit, hang, abort)
-	Stack    provenance.StackUse          // of the focus thread
-	Chain    *provenance.Chain            // of the bad value; nil without one
-	Calls    []provenance.Call            // call sites of the focus thread's frames, one per caller frame that was analysed
-	Callees  map[uint64]provenance.Callee // by entry address, for functions in Calls
-	Panics   []PanicSite                  // panics that were seen or printed, oldest first
-	Kind     crash.Kind                   // the outcome as interpreted so far
-	Reader   Reader                       // classify values, read the process
-	Checks   []Check                      // what probes of the world outside said
+	Messages []startup.Message    // output lines with a meaning, oldest first
+	Roles    []startup.ThreadRole // one per thread
+	Fault    *provenance.Fault    // nil when nobody faulted (exit, hang, abort)
+	Stack    provenance.StackUse  // of the focus thread
+	Chain    *provenance.Chain    // of the bad value; nil without one
+	// Calls are call sites in the focus thread's frames: the active one of each caller frame that was analysed, the calls
+	// that the chain names (their results are where the bad value came from) and calls made earlier in the suspect's
+	// frame. The order is free: a call is found by its frame and site.
+	Calls   []provenance.Call
+	Callees map[uint64]provenance.Callee // by entry address, for functions in Calls
+	Panics  []PanicSite                  // panics that were seen or printed, oldest first
+	Kind    crash.Kind                   // the outcome as interpreted so far
+	Reader  Reader                       // classify values, read the process
+	Checks  []Check                      // what probes of the world outside said
+
+	view *view // what the heuristics have in common, computed once
 }
 
 // Check is the result of one probe of the world outside the process.
@@ -40,6 +45,13 @@ type Check struct {
 	Cause, Kind string // the cause a failed check points to
 	Next        []string
 }
+
+// Marks of frames that a reader should see first.
+const (
+	MarkOperation = "operation" // the runtime or library function that was asked to do something
+	MarkSuspect   = "suspect"   // the program's own function to read first
+	MarkContext   = "context"   // the frame that tells in which job it happened
+)
 
 // Reader answers questions about values while causes are weighed, without giving heuristics the process itself.
 type Reader interface {

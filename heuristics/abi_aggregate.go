@@ -1,0 +1,153 @@
+package heuristics
+
+import (
+	"fmt"
+
+	"meshdiag/profile"
+	"meshdiag/provenance"
+)
+
+// maxTag is the largest tag of a small sum type: Ok/Some 0, Err/None 1.
+const maxTag = 1
+
+// aggregateAsPointer: one side hands over {tag, pointer} by value and the other takes the first word for a pointer.
+func aggregateAsPointer(c *Case) *Hypothesis {
+	v := c.facts()
+	b := v.bad
+	if !b.known {
+		return nil
+	}
+	tag := b.value&0xff <= maxTag
+	r := v.result
+	if r == nil {
+		return c.aggregateArgument(tag)
+	}
+	call := c.callAt(r.Addr)
+	f := c.calleeOf(call, r.CalleeAddr, r.Callee)
+	symbol, extern := c.blamedSymbol(r.Symbol), c.blamedExtern(r.Callee)
+	h := c.abi(kindAggAsPtr, symbol, extern)
+	callee := c.readable(r.Callee)
+	h.fact(f.Known && f.RetPair && f.Returns == 1 && !secondResult(r.Reg), "tag-as-pointer", "shape", wTagAsPointer,
+		"%s returns a pair, a tag in al and a value in rdx; the caller used rax as one pointer", callee)
+	h.fact(f.Known && f.SRet && call != nil && !call.SRet, "hidden-result", "shape", wHiddenUnpassed,
+		"%s writes its result through a hidden pointer that the call does not pass", callee)
+	h.fact(tag, "value-is-tag", "value", wValueIsTag, "the low byte of the value is %d, as of a tag", b.value&0xff)
+	h.fact(f.Known && !f.RetPair && !f.SRet, "one-register", "shape", wOneRegister, "%s returns one register, no pair", callee)
+	return c.describeABI(h, fmt.Sprintf("%s takes the pair that %s returns for a pointer", c.readable(symbol), callee),
+		fmt.Sprintf("The value that failed (%s) is the tag of a {tag, value} pair.", b.text))
+}
+
+// aggregateArgument: the two words of a pair were passed where the callee takes one pointer.
+func (c *Case) aggregateArgument(tag bool) *Hypothesis {
+	v := c.facts()
+	s := v.last()
+	p, ok := provenance.ArgUse{}, false
+	if s != nil {
+		p, ok = s.prepared()
+	}
+	if !ok || !p.Set || s.arg+1 >= len(s.call.Prepared) {
+		return c.aggregateInMemory(tag)
+	}
+	symbol, extern := c.sides(s)
+	h := c.abi(kindAggAsPtr, symbol, extern)
+	q := s.call.Prepared[s.arg+1]
+	callee := c.readable(s.symbol)
+	pair := p.Width == 1 && q.Set && (!q.ValueOK || q.Value == 0 || c.pointerTo(q.Value))
+	unread := s.callee.Known && !s.callee.Reads[s.arg+1].Read || s.ext != nil && registers(s.ext.Params) <= s.arg+1
+	h.fact(pair, "tag-argument", "shape", wTagArgument, "the caller sets only the low byte of %s and a whole word in %s: a {tag, value} pair",
+		argument(s.arg), argument(s.arg+1))
+	h.fact(pair && unread, "second-unread", "use", wSecondUnread, "%s does not take %s", callee, argument(s.arg+1))
+	h.fact(tag && v.bad.value <= maxTag, "value-is-tag", "value", wValueIsTag, "the value is %d, as a tag is", v.bad.value)
+	if !pair {
+		return nil
+	}
+	return c.describeABI(h, fmt.Sprintf("%s passes a {tag, value} pair to %s, which takes a pointer", c.readable(symbol), callee),
+		fmt.Sprintf("The value that failed (%s) is the tag of the pair.", v.bad.text))
+}
+
+// aggregateInMemory: the bad word was loaded from the first byte of a pair that lies in memory.
+func (c *Case) aggregateInMemory(tag bool) *Hypothesis {
+	v := c.facts()
+	l := c.lastLoad()
+	if !tag || l == nil || !l.MemOK || c.Reader == nil || !c.isProgram(l.Symbol) {
+		return nil
+	}
+	next, err := c.Reader.ReadUint(l.Mem+8, 8)
+	if err != nil || !c.pointerTo(next) {
+		return nil
+	}
+	h := c.abi(kindAggAsPtr, l.Symbol, "")
+	h.fact(true, "pair-in-memory", "shape", wPairInMemory, "the word at %s has %d in its low byte and a pointer follows it: a {tag, value} pair", hex(l.Mem), v.bad.value&0xff)
+	h.fact(v.bad.value != 0 && v.bad.value <= maxTag, "value-is-tag", "value", wValueIsTag, "the value is %d, as a tag is", v.bad.value)
+	return c.describeABI(h, fmt.Sprintf("%s takes the tag of a {tag, value} pair for a pointer", c.readable(l.Symbol)),
+		"The pair lies in memory; its first word was used as an address, the pointer is the second.")
+}
+
+// lastLoad is the load nearest to the origin; nil without one.
+func (c *Case) lastLoad() *provenance.Step {
+	if c.Chain == nil {
+		return nil
+	}
+	for i := len(c.Chain.Steps) - 1; i >= 0; i-- {
+		if c.Chain.Steps[i].Kind == provenance.StepLoad {
+			return &c.Chain.Steps[i]
+		}
+	}
+	return nil
+}
+
+// pointerAsAggregate: one side hands over one pointer and the other takes it for a pair in two registers.
+func pointerAsAggregate(c *Case) *Hypothesis {
+	v := c.facts()
+	r := v.result
+	if r == nil {
+		return c.pointerForPair()
+	}
+	call := c.callAt(r.Addr)
+	f := c.calleeOf(call, r.CalleeAddr, r.Callee)
+	e := c.Profile.Extern(r.Callee)
+	symbol, extern := c.blamedSymbol(r.Symbol), c.blamedExtern(r.Callee)
+	h := c.abi(kindPtrAsAgg, symbol, extern)
+	callee := c.readable(r.Callee)
+	pair := call != nil && call.RetKnown && call.RetPair || secondResult(r.Reg)
+	h.fact(mismatchedPair(call, &f, r), "reads-pair", "shape", wReadsPair,
+		"the caller takes the result of %s from two registers, and %s sets only rax: what is in rdx is left over", callee, callee)
+	h.fact(pair && !f.Known && e != nil && e.Ret == "ptr", "reads-pair", "shape", wReadsPairProfile,
+		"the caller takes the result of %s from two registers; the runtime defines it as one pointer", callee)
+	h.fact(secondResult(r.Reg), "second-register", "register", wSecondRegister, "the bad value came back in %s", r.Reg)
+	h.fact(e != nil && e.Returns != "" && pair, "points-to-pair", "knowledge", wPointsToPair, "%s returns the address of a %s", callee, layoutOf(e))
+	h.fact(call != nil && call.SRet && f.Known && !f.SRet, "hidden-result", "shape", wHiddenNotTaken,
+		"the call passes a hidden result pointer, and %s takes its own first argument there", callee)
+	h.fact(f.Known && f.RetPair, "two-registers", "shape", wTwoRegisters, "%s does return a pair", callee)
+	return c.describeABI(h, fmt.Sprintf("%s takes the pointer that %s returns for a pair by value", c.readable(symbol), callee),
+		fmt.Sprintf("%s returns one pointer; the caller reads a tag and a second word that were never set (%s).", callee, v.bad.text))
+}
+
+// pointerForPair: the callee takes a pair in two registers, and the caller passes one pointer; or the call passes a
+// hidden result pointer that shifts all arguments.
+func (c *Case) pointerForPair() *Hypothesis {
+	v := c.facts()
+	s := v.last()
+	if s == nil || s.call == nil {
+		return nil
+	}
+	symbol, extern := c.sides(s)
+	h := c.abi(kindPtrAsAgg, symbol, extern)
+	callee := c.readable(s.symbol)
+	if i := s.arg - 1; i >= 0 && s.callee.Known {
+		p := s.call.Prepared[i]
+		h.fact(argUnset(s) && s.callee.Reads[i].Read && s.callee.Reads[i].Width == 1 && p.Set && p.Width == 8, "pair-expected", "shape", wPairExpected,
+			"%s takes a tag in %s and a value in %s; the caller passes one whole word", callee, argument(i), argument(s.arg))
+	}
+	h.fact(s.call.SRet && s.callee.Known && !s.callee.SRet && s.arg >= 0, "hidden-result", "shape", wHiddenNotTaken,
+		"the call passes a hidden result pointer in rdi that %s does not take: every argument stands one register off", callee)
+	return c.describeABI(h, fmt.Sprintf("%s passes %s a pointer where it takes a pair by value", c.readable(symbol), callee),
+		fmt.Sprintf("The second word of the pair is what was left in %s: %s.", argument(s.arg), v.bad.text))
+}
+
+func layoutOf(e *profile.Extern) string {
+	if e == nil {
+		return ""
+	}
+	return e.Returns
+}

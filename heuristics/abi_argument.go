@@ -1,0 +1,152 @@
+package heuristics
+
+import (
+	"fmt"
+
+	"meshdiag/provenance"
+)
+
+// argumentType: both sides agree on the number of arguments and not on what one of them is.
+func argumentType(c *Case) *Hypothesis {
+	v := c.facts()
+	s := v.entry()
+	if s == nil {
+		s = v.last()
+	}
+	if s == nil || c.callsBack(s) {
+		return nil
+	}
+	symbol, extern := c.sides(s)
+	h := c.abi(kindType, symbol, extern)
+	callee := c.readable(s.symbol)
+	def, decl := s.defined(), s.declared()
+	h.fact(def != "" && decl != "" && def != decl, "declared-differs", "signature", wTypeDeclared,
+		"the compiler declares %s of %s as %s, the runtime defines it as %s", argument(s.arg), callee, decl, def)
+	if j := c.swappedWith(s); j >= 0 {
+		h.fact(true, "swapped", "argument", wSwapped, "%s is an address that %s uses as a number, and %s is a number that it uses as an address: they look swapped",
+			argument(j), callee, argument(s.arg))
+	}
+	h.fact(s.call != nil && s.callee.Known && s.call.FloatArgs > s.callee.FloatReads && argUnset(s), "float-for-integer", "argument", wFloatForInteger,
+		"the caller passes a floating-point argument in xmm0, %s takes %s", callee, argument(s.arg))
+	h.fact(c.shapeMismatch(s), "other-shape", "shape", wOtherShape,
+		"the pointer in %s is good, but %s found %s inside the object where an address or a length belongs", argument(s.arg), callee, v.bad.text)
+	return c.describeABI(h, fmt.Sprintf("%s passes %s something of another type in %s", c.readable(symbol), callee, argument(s.arg)),
+		fmt.Sprintf("%s used what it was given as something else and ended at %s.", callee, v.bad.text))
+}
+
+func argUnset(s *site) bool {
+	p, ok := s.prepared()
+	return ok && !p.Set
+}
+
+// swappedWith is another argument that is an address where the callee wants a number, when the bad one is a number where
+// it wants an address; -1 when there is none.
+func (c *Case) swappedWith(s *site) int {
+	v := c.facts()
+	p, ok := s.prepared()
+	if !ok || !p.Set || !v.bad.small() && v.bad.class != provenance.ClassNull {
+		return -1
+	}
+	if wants, _ := s.wantsPointer(); !wants {
+		return -1
+	}
+	for j, q := range s.call.Prepared {
+		address := q.Kind == provenance.ArgStack || q.Kind == provenance.ArgGlobal || q.ValueOK && c.pointerTo(q.Value)
+		if j == s.arg || !q.Set || !address {
+			continue
+		}
+		wantsNumber := s.callee.Known && s.callee.Reads[j].Read && !s.callee.Reads[j].Deref
+		if s.ext != nil {
+			wantsNumber = number(classAt(s.ext.Params, j))
+		}
+		if wantsNumber {
+			return j
+		}
+	}
+	return -1
+}
+
+// shapeMismatch reports that the callee followed a good pointer into an object and found a bad word there.
+func (c *Case) shapeMismatch(s *site) bool {
+	v := c.facts()
+	if c.Chain == nil || v.bad == nil || !v.bad.known || v.bad.class == provenance.ClassNull || s.from != v.suspect {
+		return false
+	}
+	if v.bad.looks != provenance.LooksText && v.bad.looks != provenance.LooksSmallInt {
+		return false
+	}
+	for i := range c.Chain.Steps {
+		st := &c.Chain.Steps[i]
+		if st.Kind == provenance.StepLoad && st.Frame >= 0 && st.Frame < v.suspect {
+			return true
+		}
+	}
+	return false
+}
+
+// intAsPointer: a number (an integer, a flag, a tag, a process id) stands where the callee expects an address.
+func intAsPointer(c *Case) *Hypothesis {
+	v := c.facts()
+	b := v.bad
+	zero := b.known && b.value == 0
+	if !b.small() && !zero {
+		return nil
+	}
+	s := v.entry()
+	if s == nil {
+		s = v.last()
+	}
+	var h *Hypothesis
+	if s != nil {
+		symbol, extern := c.sides(s)
+		h = c.abi(kindIntPointer, symbol, extern)
+	} else {
+		h = c.abi(kindIntPointer, v.stack.symbol(v.suspect), "")
+	}
+	h.fact(!zero, "value-number", "value", wValueNumber, "the value is %s", b.text)
+	h.fact(zero && v.result != nil, "value-zero", "value", wZeroNumber, "the value is 0, which is a number too")
+	c.numberOrigin(h, zero)
+	if s != nil {
+		wants, how := s.wantsPointer()
+		h.fact(wants && !zero, "pointer-expected", "signature", wPointerExpected, "%s expects an address in %s: %s", c.readable(s.symbol), argument(s.arg), how)
+		d := s.declared()
+		h.fact(s.defined() == "ptr" && (d == "i64" || d == "i32" || d == "i8"), "declared-number", "signature", wDeclaredNumber,
+			"the compiler declares %s of %s as %s, the runtime defines it as ptr", argument(s.arg), c.readable(s.symbol), d)
+		h.fact(c.swappedWith(s) >= 0, "swapped", "argument", wSwappedRather, "the number stands where an address belongs, and an address where the number belongs")
+		h.fact(argUnset(s), "argument-unset", "argument", wArgUnset, "the caller does not set %s: the number is left over", argument(s.arg))
+	}
+	who := c.readable(h.Blame.Symbol)
+	title := fmt.Sprintf("%s used a number (%s) as an address", who, b.text)
+	if s != nil {
+		title = fmt.Sprintf("%s passed a number (%s) to %s, which takes an address", who, b.text, c.readable(s.symbol))
+	}
+	return c.describeABI(h, title, "A value that is a number to one side of the call is an address to the other. "+c.originSentence())
+}
+
+// numberOrigin weighs where a number came from: a constant, a call that returns numbers, a narrow result.
+func (c *Case) numberOrigin(h *Hypothesis, zero bool) {
+	v := c.facts()
+	if o := v.origin; o != nil && o.Kind == provenance.StepConst && !zero {
+		h.fact(true, "constant", "origin", tiered(o.Tier, wNumberConst), "%s puts the constant there", c.readable(o.Symbol))
+	}
+	if s := v.last(); s != nil && v.origin == nil {
+		p, ok := s.prepared()
+		h.fact(ok && p.Set && p.Kind == provenance.ArgConst && !zero, "constant", "origin", wNumberConst,
+			"%s puts the constant %d there", c.readable(v.stack.symbol(s.from)), int64(p.Value))
+	}
+	r := v.result
+	if r == nil {
+		return
+	}
+	e := c.Profile.Extern(r.Callee)
+	f := c.calleeOf(c.callAt(r.Addr), r.CalleeAddr, r.Callee)
+	switch {
+	case e != nil && number(e.Ret) && e.NullKind == "":
+		h.fact(true, "returned-number", "origin", tiered(r.Tier, wReturnedNumber), "it is the result of %s, which returns a number (%s)", c.readable(r.Callee), e.Ret)
+	case !zero && f.Known && f.Returns > 0 && f.Returns < 8 && !f.RetPair:
+		h.fact(true, "narrow-result", "origin", tiered(r.Tier, wNarrowNumber), "it is the result of %s, which sets only %d bytes of it", c.readable(r.Callee), f.Returns)
+	case !zero && e != nil && e.NullKind != "":
+		h.fact(true, "returned-number", "origin", tiered(r.Tier, wReturnedWord), "%s returned it", c.readable(r.Callee))
+	}
+	h.fact(f.Known && f.RetPair && f.Returns == 1, "returns-pair", "shape", wPairNotPointer, "%s returns a pair; the number is its tag", c.readable(r.Callee))
+}

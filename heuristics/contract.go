@@ -1,0 +1,77 @@
+package heuristics
+
+// The cause ids of the report contract.
+const (
+	idABI            = "abi-mismatch"
+	idHandle         = "gc-traced-handle"
+	idMissing        = "missing-extern"
+	idDispatch       = "bad-dispatch"
+	idNull           = "null-value"
+	idWild           = "wild-pointer"
+	idReadOnly       = "read-only-write"
+	idFreed          = "use-after-free"
+	idHeap           = "heap-corruption"
+	idStackSmash     = "stack-corruption"
+	idPastFile       = "truncated-mapping"
+	idOverflow       = "stack-overflow"
+	idArithmetic     = "arithmetic"
+	idMisaligned     = "misaligned-access"
+	idIllegal        = "illegal-instruction"
+	idPanic          = "panic"
+	idExit           = "exit-failure"
+	idDatabase       = "database"
+	idPort           = "port-in-use"
+	idHang           = "hang"
+	idOutOfMemory    = "out-of-memory"
+	idKilled         = "killed"
+	idBrokenPipe     = "broken-pipe"
+	idStale          = "stale-artifact"
+	idUnknown        = "unknown"
+	contractCauses   = 25 // a test counts them
+	contractKindsAll = 42 // kinds of all causes together
+)
+
+// Kinds of abi-mismatch: how the two sides of a call disagree.
+const (
+	kindArity       = "arity"
+	kindType        = "argument-type"
+	kindIntPointer  = "int-as-pointer"
+	kindPtrAsAgg    = "pointer-as-aggregate"
+	kindAggAsPtr    = "aggregate-as-pointer"
+	kindTruncated   = "truncated-value"
+	kindOffset      = "wrong-offset"
+	kindDropped     = "dropped-return"
+	kindCallback    = "callback-convention"
+	kindLink        = "link" // of missing-extern
+	kindLoad        = "load"
+	kindNullCall    = "null-call"
+	kindNullFunc    = "null-function" // of bad-dispatch
+	kindDataFunc    = "data-as-function"
+	kindWrongFunc   = "wrong-function"
+	kindMissingKey  = "missing-key" // of null-value
+	kindNoReply     = "no-reply"
+	kindExternNull  = "extern-returned-null"
+	kindOther       = "other"     // also of database and port-in-use
+	kindRecursion   = "recursion" // of stack-overflow
+	kindDeepChain   = "deep-chain"
+	kindFrameGrowth = "frame-growth"
+	kindSmallStack  = "small-stack"
+	kindMeshPanic   = "mesh-panic" // of panic
+	kindRuntime     = "runtime-panic"
+	kindCaught      = "caught-panic"
+	kindAllocation  = "allocation-failure"
+	kindAssertion   = "assertion"
+	kindException   = "uncaught-exception"
+	kindAbort       = "abort"
+	kindUnreachable = "unreachable" // of database
+	kindAuth        = "auth"
+	kindNoDatabase  = "missing-database"
+	kindNoSchema    = "missing-schema"
+	kindNoExtension = "missing-extension"
+	kindHTTP        = "http" // of port-in-use
+	kindWebSocket   = "websocket"
+	kindDeadlock    = "deadlock" // of hang
+	kindBlockedIO   = "blocked-io"
+	kindSpin        = "spin"
+	kindNoProgress  = "no-progress"
+)

@@ -1,0 +1,71 @@
+package heuristics
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"meshdiag/profile"
+	"meshdiag/provenance"
+)
+
+var heapCorruption = Heuristic{Doc: docHeap, Run: runHeap}
+
+func runHeap(c *Case) Finding {
+	v := c.facts()
+	h := hypothesis(idHeap, "")
+	words := c.message(idHeap, "")
+	h.fact(words != nil, "allocator-words", "words", wAllocatorWords, "the allocator said: %q", lineText(words))
+	aborted := words == nil && v.is(unix.SIGABRT) && c.abortReason().cause == idHeap
+	h.fact(aborted, "abort-in-allocator", "words", wAbortInAllocator, "the process was aborted inside the allocator")
+	if c.Fault != nil && !c.Fault.BranchBad && !c.Stack.Overflow && c.Fault.Class != provenance.ClassGuardPage {
+		at := v.stack.within(v.end(), profile.PartAllocator, profile.PartCollector)
+		h.fact(at >= 0, "fault-in-allocator", "place", wFaultInAllocator, "the fault is inside %s, which walks its own records: they were overwritten earlier", v.stack.name(at))
+		if at >= 0 {
+			c.blamesCaller(h, at)
+		}
+	}
+	if !h.supported() {
+		return Finding{}
+	}
+	c.blameSuspect(h)
+	h.Title = "The heap is damaged"
+	if v.suspect >= 0 {
+		h.Title = fmt.Sprintf("The heap is damaged; it was noticed in a call by %s", v.stack.name(v.suspect))
+	}
+	h.Summary = "The allocator or collector found its own records overwritten. The damage was done earlier, perhaps by other code than what is on the stack: a write past an end, a second free, a write to freed memory."
+	if words != nil {
+		h.next(words.Next...)
+	}
+	h.next("run it under valgrind, or build with -fsanitize=address: both stop at the write that does the damage")
+	return finding(h)
+}
+
+func (c *Case) blamesCaller(h *Hypothesis, at int) {
+	s := c.facts().last()
+	given := s != nil && s.to >= at && s.arg >= 0
+	h.fact(given, "given-by-caller", "origin", wGivenByCaller, "the value it failed on was given by the caller in %s", argument(argOf(s)))
+}
+
+func argOf(s *site) int {
+	if s == nil {
+		return -1
+	}
+	return s.arg
+}
+
+var docHeap = Doc{
+	ID:    idHeap,
+	Title: "The heap's own records are damaged",
+	Text: `The allocator or collector found its bookkeeping overwritten. It says so and aborts ("double free or corruption", "free():
+invalid pointer", "corrupted size vs. prev_size"), or it faults while it walks its lists.
+
+The damage was done before, often by other code: a write past the end of an object, a second free, a write to freed
+memory. What is on the stack now is whoever called the allocator next; it is named as the place where it was noticed.
+
+Example: free(p); ...; free(p); and glibc: "free(): double free detected in tcache 2".`,
+	For:            []string{"the allocator's own words", "SIGABRT raised inside malloc, free or realloc", "a fault inside an allocator or collector frame"},
+	Against:        []string{"the value that the allocator failed on is the argument that it was given: then the argument is the bug"},
+	FalsePositives: []string{"free() of an address that never came from malloc is told in the same words"},
+	Fix:            []string{"valgrind or -fsanitize=address stop at the write that does the damage", "MALLOC_CHECK_=3 and MALLOC_PERTURB_=165 make it show earlier"},
+}

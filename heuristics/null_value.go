@@ -1,0 +1,216 @@
+package heuristics
+
+import (
+	"fmt"
+
+	"meshdiag/profile"
+	"meshdiag/provenance"
+)
+
+var nullValue = Heuristic{Doc: docNull, Run: runNull}
+
+func runNull(c *Case) Finding {
+	v := c.facts()
+	b := v.bad
+	if b == nil || b.class != provenance.ClassNull {
+		f := finding()
+		if b != nil && b.class == provenance.ClassNonCanonical {
+			f = f.ruledOut(idNull, "the kernel reports address 0 only because it cannot tell a non-canonical address; the operand is %s", b.text)
+		}
+		return f
+	}
+	if c.Fault != nil && c.Fault.BranchBad {
+		return Finding{} // a call through NULL is a question of dispatch or linking
+	}
+	h := hypothesis(idNull, c.nullKind())
+	h.fact(true, "value-null", "value", wValueNull, "the address that failed is %s", b.text)
+	c.nullOrigin(h)
+	if s := v.last(); s != nil && v.result == nil {
+		p, ok := s.prepared()
+		h.fact(ok && !p.Set && s.use().Read, "argument-unset", "origin", wArgUnset,
+			"%s was never set for the call of %s: it is what was left in the register", argument(s.arg), c.readable(s.symbol))
+	}
+	h.fact(c.Chain != nil && c.Chain.Unchecked, "unchecked", "check", wUnchecked, "no test of the value was found between its origin and its use")
+	h.fact(c.unreadPointer() != nil && v.result == nil, "result-dropped", "dropped", wNullButDropped,
+		"a result that should have gone there was dropped")
+	c.describeNull(h)
+	return finding(h)
+}
+
+// nullKind follows from who returned the NULL.
+func (c *Case) nullKind() string {
+	v := c.facts()
+	if v.result == nil {
+		return kindOther
+	}
+	if e := c.Profile.Extern(v.result.Callee); e != nil && e.NullKind != "" {
+		return e.NullKind
+	}
+	if v.result.Callee == "" || c.isProgram(v.result.Callee) {
+		return kindOther
+	}
+	return kindExternNull
+}
+
+func (c *Case) nullOrigin(h *Hypothesis) {
+	v := c.facts()
+	if r := v.result; r != nil {
+		callee := c.readable(r.Callee)
+		ext := c.Profile.Extern(r.Callee)
+		call := c.callAt(r.Addr)
+		f := c.calleeOf(call, r.CalleeAddr, r.Callee)
+		h.fact(true, "returned-null", "origin", tiered(r.Tier, wReturnedNull), "%s returned it to %s at %s", callee, c.readable(r.Symbol), hex(r.Addr))
+		h.fact(ext != nil && ext.ReturnsNull != "", "may-return-null", "knowledge", wMayReturnNull, "%s returns 0 %s", callee, reasonOf(ext))
+		h.fact(ext != nil && ext.ReturnsNull == "" && number(ext.Ret), "returns-number", "knowledge", wReturnsNumber,
+			"%s returns a number, and 0 is one", callee)
+		h.fact(f.Known && f.Returns == 0 && !f.SRet, "sets-no-result", "knowledge", wSetsNoResult,
+			"the code of %s sets no result on some path: what the caller took was left over in the register", callee)
+		h.fact(f.Known && f.RetPair && f.Returns == 1, "returns-pair", "shape", wPairNotPointer,
+			"%s returns a pair whose first word is a tag: 0 is a tag there, not a pointer", callee)
+		h.fact(mismatchedPair(call, &f, r), "reads-pair", "shape", wPairNotPointer,
+			"the caller takes a second result register that %s does not set", callee)
+		return
+	}
+	switch o := v.origin; {
+	case o == nil:
+	case o.Kind == provenance.StepLoad:
+		h.fact(true, "null-loaded", "origin", wNullLoaded, "it was loaded from memory at %s, which holds 0", where(o))
+	case o.Kind == provenance.StepConst:
+		h.fact(true, "null-constant", "origin", wNullConst, "%s puts the constant 0 there", c.readable(o.Symbol))
+	}
+}
+
+func reasonOf(e *profile.Extern) string {
+	if e == nil {
+		return ""
+	}
+	return "(" + e.ReturnsNull + ")"
+}
+
+func where(s *provenance.Step) string {
+	if s.MemOK {
+		return hex(s.Mem)
+	}
+	return "an address that is not known"
+}
+
+// tiered weakens a weight by how sure the hop is that the fact rests on.
+func tiered(t provenance.Tier, w float64) float64 {
+	switch t {
+	case provenance.Certain:
+		return w
+	case provenance.Likely:
+		return w * tierLikely
+	}
+	return w * tierPossible
+}
+
+func (c *Case) describeNull(h *Hypothesis) {
+	v := c.facts()
+	user := v.stack.name(max(0, v.operation))
+	who := v.stack.name(v.suspect)
+	offset := ""
+	if c.Fault != nil && c.Fault.Offset != 0 {
+		offset = fmt.Sprintf(" at offset %d", c.Fault.Offset)
+	}
+	if r := v.result; r != nil {
+		callee := c.readable(r.Callee)
+		c.blame(h, c.blamedSymbol(r.Symbol), c.blamedExtern(r.Callee))
+		h.Title = fmt.Sprintf("%s returned NULL to %s, which used it without a check", callee, c.readable(r.Symbol))
+		h.Summary = fmt.Sprintf("NULL from %s reached %s and was used as an address%s.", callee, user, offset)
+		if e := c.Profile.Extern(r.Callee); e != nil && e.ReturnsNull != "" {
+			h.Summary += fmt.Sprintf(" %s returns 0 %s.", callee, reasonOf(e))
+		}
+		h.next(fmt.Sprintf("in %s handle the case that %s returns nothing", c.readable(h.Blame.Symbol), callee))
+		h.next(c.disassemble(h.Blame.Symbol))
+		return
+	}
+	c.blameOrigin(h)
+	h.Title = fmt.Sprintf("NULL used as an address in %s", who)
+	if v.operation >= 0 && v.suspect >= 0 {
+		h.Title = fmt.Sprintf("%s passed NULL to %s", who, user)
+	}
+	h.Summary = fmt.Sprintf("The address was NULL%s. %s", offset, c.originSentence())
+	h.next("follow the value back in "+c.readable(h.Blame.Symbol), c.disassemble(h.Blame.Symbol))
+}
+
+// blamedSymbol is the function that should have refused a value: the one given when it is the program's own code, else
+// the program's frame to read first.
+func (c *Case) blamedSymbol(symbol string) string {
+	v := c.facts()
+	if c.isProgram(symbol) || v.suspect < 0 {
+		return symbol
+	}
+	return v.stack.symbol(v.suspect)
+}
+
+// blamedExtern is the runtime function at the boundary: the one given, unless that is the program's own.
+func (c *Case) blamedExtern(symbol string) string {
+	if symbol == "" || c.isProgram(symbol) {
+		return ""
+	}
+	return symbol
+}
+
+// blameOrigin blames the function where the chain ends when that is the program's, else the suspect.
+func (c *Case) blameOrigin(h *Hypothesis) {
+	v := c.facts()
+	if v.origin == nil || !c.isProgram(v.origin.Symbol) {
+		c.blameSuspect(h)
+		return
+	}
+	extern := ""
+	if v.operation >= 0 {
+		extern = v.stack.symbol(v.operation)
+	}
+	c.blame(h, v.origin.Symbol, extern)
+}
+
+// originSentence says where the bad value came from, or that it is not known.
+func (c *Case) originSentence() string {
+	o := c.facts().origin
+	switch {
+	case o == nil:
+		return "Where it came from is not known."
+	case o.Kind == provenance.StepUnknown && c.Chain.Stop != "":
+		return "Its way back ends in " + c.readable(o.Symbol) + ": " + c.Chain.Stop + "."
+	case o.Text != "":
+		return "Its way back ends here: " + o.Text + "."
+	}
+	return "It came from " + c.readable(o.Symbol) + "."
+}
+
+var docNull = Doc{
+	ID:    idNull,
+	Title: "NULL was used as an address",
+	Kinds: map[string]string{
+		kindMissingKey: "a lookup found nothing and said so with 0",
+		kindNoReply:    "a call to a service or actor got no reply",
+		kindExternNull: "a library or runtime function returned NULL",
+		kindOther:      "NULL from a field, a constant, or a source that is not known",
+	},
+	Text: `A value that may be "nothing" was used without the question whether it is. The faulting address is 0 or a small offset: the
+offset of the field that was wanted. What matters is not the load that failed but where the NULL came from, so the
+value is followed back through this function and its callers.
+
+"NULL" means that the base register of the access is 0. A small address with no register at 0 is a number used as an
+address (see abi-mismatch); address 0 with si_code SI_KERNEL is no NULL at all but a non-canonical address.
+
+Example: map_get(m, "port") returned 0, string_length reads [rdi+0] with rdi = 0; blamed is the function that called
+map_get and did not look.`,
+	For: []string{
+		"the base of the faulting address is 0",
+		"the chain back ends in the result of a named call, better one that the profile knows to return 0",
+		"no test of the value between there and its use",
+	},
+	Against: []string{
+		"the call sets no result at all: what was taken was left over (see abi-mismatch)",
+		"the argument was never set for the call (see abi-mismatch, arity)",
+		"a result that belongs there was dropped (see abi-mismatch, dropped-return)",
+	},
+	FalsePositives: []string{"a large index from a NULL base can reach mapped memory or land far away: it is told as NULL all the same, and that is right"},
+	Fix: []string{
+		"handle the empty case where the value is obtained",
+		"let the function return a type that forces the question",
+	},
+}

@@ -1,0 +1,78 @@
+package heuristics
+
+import (
+	"meshdiag/crash"
+	"meshdiag/startup"
+)
+
+func (c *Case) ended(h *Hypothesis) {
+	switch c.Kind {
+	case crash.Exited:
+		h.fact(true, "gave-up", "end", wGaveUp, "the program then gave up: it exited with status %d", c.Crash.Outcome.ExitCode)
+	case crash.Hung:
+		h.fact(true, "went-on", "end", wWentOn, "the program went on without being able to do its job")
+	case crash.Panicked:
+		h.fact(true, "panicked", "end", wPanickedOver, "the program then panicked")
+	case crash.Crashed:
+		h.fact(true, "crashed", "end", wCrashedAnyway, "the process died of a fault, which such a failure does not explain by itself")
+	}
+}
+
+func (c *Case) spoken(id string, each func(h *Hypothesis, m *startup.Message)) []*Hypothesis {
+	var hs []*Hypothesis
+	seen := map[string]*Hypothesis{}
+	for i := range c.Messages {
+		m := &c.Messages[i]
+		if m.Cause != id {
+			continue
+		}
+		kind := m.Kind
+		if kind == "" && (id == idDatabase || id == idPort) {
+			kind = kindOther
+		}
+		h, ok := seen[kind]
+		if !ok {
+			h = hypothesis(id, kind)
+			seen[kind] = h
+			hs = append(hs, h)
+			c.ended(h)
+		}
+		h.fact(true, "words", "words", wWords, "the target said: %q", m.Line.Text)
+		h.fact(m.Fatal, "fatal", "fatal", wFatalWords, "after that it could not do its job")
+		if !ok {
+			each(h, m)
+		}
+		h.next(m.Next...)
+	}
+	return hs
+}
+
+func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, detail string)) []*Hypothesis {
+	for _, k := range c.Checks {
+		if k.OK || k.Cause != id {
+			continue
+		}
+		var h *Hypothesis
+		for _, old := range hs {
+			if old.Kind == k.Kind {
+				h = old
+			}
+		}
+		if h == nil {
+			h = hypothesis(id, k.Kind)
+			c.ended(h)
+			title(h, k.Detail)
+			hs = append(hs, h)
+		}
+		h.fact(true, "check-"+k.ID, "check", wCheckFailed, "a check from outside found: %s", k.Detail)
+		h.next(k.Next...)
+	}
+	return hs
+}
+
+func (c *Case) blameSpeaker(h *Hypothesis) {
+	v := c.facts()
+	if v.suspect >= 0 && (c.Kind == crash.Panicked || c.Kind == crash.Crashed) {
+		c.blameSuspect(h)
+	}
+}

@@ -1,0 +1,58 @@
+package heuristics
+
+import (
+	"fmt"
+
+	"meshdiag/provenance"
+)
+
+var useAfterFree = Heuristic{Doc: docFreed, Run: runFreed}
+
+func runFreed(c *Case) Finding {
+	v := c.facts()
+	b := v.bad
+	if b == nil || b.class == provenance.ClassNull {
+		return Finding{}
+	}
+	h := hypothesis(idFreed, "")
+	h.fact(b.looks == provenance.LooksPoison, "poison", "content", wPoison, "the value is a pattern that allocators write over freed memory: %s", b.text)
+	l := c.lastLoad()
+	if l != nil && l.MemOK && b.known {
+		h.fact(c.freeListLink(l.Mem, b.value), "free-list-link", "content", wFreeListLink,
+			"the word at %s is a protected free-list link of glibc: the object that it was read from is freed", hex(l.Mem))
+	}
+	c.blameOrigin(h)
+	h.Title = fmt.Sprintf("%s used an object that was freed", v.stack.name(max(0, v.suspect)))
+	h.Summary = "What was read out of the object is what an allocator leaves in freed memory. " + c.originSentence()
+	h.next("find who frees the object while " + c.readable(h.Blame.Symbol) + " still uses it: run it under valgrind, or build with -fsanitize=address")
+	return finding(h)
+}
+
+const pageShift = 12
+
+func (c *Case) freeListLink(at, word uint64) bool {
+	if word == 0 || c.Reader == nil || c.Reader.Classify(at).Kind != provenance.LooksHeap {
+		return false
+	}
+	next := word ^ at>>pageShift
+	if next == 0 {
+		return true // the last link of its list
+	}
+	return next&15 == 0 && next>>24 == at>>24 && c.Reader.Classify(next).Kind == provenance.LooksHeap
+}
+
+var docFreed = Doc{
+	ID:    idFreed,
+	Title: "An object was used after it was freed",
+	Text: `What was read out of an object is what allocators leave behind in freed memory: a fill pattern, or a link of a free list.
+glibc stores such links as (their own address >> 12) xor the next chunk, so a word that decodes like this proves that
+the object is on a free list now.
+
+Without such a mark a freed object looks like any garbage; then wild-pointer is said, not this.
+
+Example: node->next was read from a freed node and is 0x000055555556 (the node's address shifted by 12).`,
+	For:            []string{"a fill pattern of a debug allocator (0xdd.., 0xa5.., 0x6b..)", "the word read from the heap decodes as a protected free-list link"},
+	Against:        []string{"the value is NULL or a plausible object"},
+	FalsePositives: []string{"an uninitialised field of a fresh object still holds what was there before: the object was allocated again and never filled"},
+	Fix:            []string{"run it under valgrind or with -fsanitize=address: both name who freed it and who allocated it", "look for a second owner of the object"},
+}

@@ -1,0 +1,84 @@
+package heuristics
+
+import (
+	"fmt"
+
+	"meshdiag/provenance"
+)
+
+var wildPointer = Heuristic{Doc: docWild, Run: runWild}
+
+func runWild(c *Case) Finding {
+	v := c.facts()
+	b := v.bad
+	if b == nil || b.class == provenance.ClassNull || b.class == provenance.ClassGuardPage || c.Fault != nil && c.Fault.BranchBad {
+		return Finding{}
+	}
+	h := hypothesis(idWild, "")
+	switch b.class {
+	case provenance.ClassPastEnd:
+		h.fact(true, "past-end", "value", wPastEnd, "the address lies just outside %s: the access ran past an end, nothing is corrupted", region(c))
+	case provenance.ClassNonCanonical:
+		h.fact(true, "non-canonical", "value", wWildValue, "the value (%s) can be no address on this machine", b.text)
+	case provenance.ClassUnmapped:
+		h.fact(true, "unmapped", "value", wWildValue, "nothing is mapped at the address (%s)", b.text)
+	case provenance.ClassNearNull:
+		h.fact(true, "near-null", "value", wWildSmall, "the address is too low to be one (%s), and no register of the operand is 0", b.text)
+	case provenance.ClassProtection:
+		h.fact(!writesReadOnly(c), "protection", "value", wWildProtected, "the address may not be accessed like that (%s)", region(c))
+	}
+	h.fact(v.origin == nil || v.origin.Kind == provenance.StepUnknown, "no-origin", "origin", wNoOrigin, "its way back could not be followed to an origin")
+	h.fact(v.origin != nil && v.origin.Kind == provenance.StepUninit, "uninitialised", "origin", wUninit,
+		"%s used it without ever setting it", c.readable(originSymbol(v)))
+	h.fact(b.looks == provenance.LooksText && b.known, "text", "looks", wTextHasSource, "its bytes are text: it was read from somewhere")
+	c.blameOrigin(h)
+	who := c.readable(h.Blame.Symbol)
+	h.Title = fmt.Sprintf("%s used a bad address: %s", v.stack.name(v.suspect), b.text)
+	if b.class == provenance.ClassPastEnd {
+		h.Title = fmt.Sprintf("%s ran past the end of %s", v.stack.name(v.suspect), region(c))
+	}
+	h.Summary = fmt.Sprintf("The address is garbage (%s). %s", b.text, c.originSentence())
+	h.next("follow the value back in "+who, c.disassemble(h.Blame.Symbol),
+		"if it changes from run to run, build the program with -fsanitize=address, or run it under valgrind")
+	return finding(h)
+}
+
+func region(c *Case) string {
+	if c.Fault != nil && c.Fault.Region != "" {
+		return c.Fault.Region
+	}
+	return "its mapping"
+}
+
+func originSymbol(v *view) string {
+	if v.origin == nil {
+		return ""
+	}
+	return v.origin.Symbol
+}
+
+var docWild = Doc{
+	ID:    idWild,
+	Title: "A garbage address, and its source is not known",
+	Text: `The address is neither NULL nor in any stack guard, and no rule can say what it was meant to be: a non-canonical value, an
+address where nothing is mapped, or one that ran over the end of a mapping. It is the honest answer when the value could
+not be followed to an origin.
+
+An access just behind a mapping is not corruption: a loop went on too long or an index was off by one; the report says
+which mapping and by how many bytes.
+
+Example: mov rax, [rcx+rdx*8] with rdx = 0x1fffffff, 12 bytes behind [heap].`,
+	For: []string{
+		"the value is non-canonical, unmapped, or lies just outside a mapping",
+		"its way back ends at something that could not be followed, or at memory that was never set",
+	},
+	Against: []string{
+		"the value has a recognisable meaning: a small number, text, half a pointer, a fill pattern",
+		"the base of the address is 0",
+	},
+	FalsePositives: []string{"memory that was unmapped while a pointer to it was kept"},
+	Fix: []string{
+		"run it twice: what changes is garbage, what stays has a source that can be found",
+		"valgrind or -fsanitize=address stop at the first wrong access instead of the first fatal one",
+	},
+}
