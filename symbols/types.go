@@ -43,7 +43,9 @@ type Frame struct {
 	CFA   Reg    // canonical frame address: the value of rsp before the return address was pushed
 	Regs  RegSet // as they were when this frame was executing at Code
 	Trust Trust
-	Why   string // for anything but cfi and context: why a better way failed
+	// Why says for anything but cfi and context why a better way failed. A frame found by cfi has it too when it was
+	// reached through a frame that was only scanned for, or when something about it must be known to judge it.
+	Why string
 
 	Module *Module // nil when Code lies in no file
 	Offset uint64  // address in the module as linked (Code.Addr minus the load bias); 0 without module
@@ -53,7 +55,7 @@ type Frame struct {
 	Switch    string // not empty: the stack was switched between the frame below and this one ("coroutine", "signal stack")
 	Demangled string
 	Language  Language
-	Inlined   []InlinedCall // innermost first; the last one is the frame's own function
+	Inlined   []InlinedCall // innermost first; the last one is the frame's own function; nil without line information
 }
 
 // Language of a symbol as its name or the DWARF tells.
@@ -74,11 +76,15 @@ type InlinedCall struct {
 	Inlined  bool
 }
 
-// Stack is the unwound stack of one thread.
+// Stack is the unwound stack of one thread. Of a stack deeper than was asked for the innermost and the outermost frames
+// are kept; Frame.Index counts the ones left out, so that it always is the frame's true depth.
 type Stack struct {
 	Thread    *crash.Thread
 	Frames    []Frame
 	Truncated string // "" when the outermost frame was reached; else the reason why unwinding stopped
+	Depth     int    // frames walked, kept or not
+	Elided    int    // frames left out between Frames[ElidedAt-1] and Frames[ElidedAt]
+	ElidedAt  int    // index in Frames of the first frame after the gap; 0 when nothing was left out
 }
 
 // Symbol is a named range of a module. Addresses are run-time addresses.
@@ -99,6 +105,7 @@ const (
 	FromSymtab SymbolSource = "symtab"
 	FromDynsym SymbolSource = "dynsym"
 	FromPLT    SymbolSource = "plt" // "name@plt"
+	FromDebug  SymbolSource = "debug-file"
 )
 
 // Module is one mapped ELF file.
@@ -109,5 +116,19 @@ type Module struct {
 	Ranges  []crash.Range
 	Main    bool   // the executable
 	Problem string // why the file on disk cannot be used (missing, deleted, other build ID); "" when it is used
-	file    *elfFile
+	// Verified is true when the file on disk is known to be the mapped one: same build ID, or the very same file of a
+	// living process. False with an empty Problem means that the process's memory did not tell (a core without it).
+	Verified bool
+	// BiasAssumed is true when the bias was taken from the mappings alone because no ELF header could be read.
+	BiasAssumed bool
+
+	file  *elfFile // nil when the file on disk is not used
+	debug *elfFile // separate debug information; nil until looked for, or when there is none
+	img   *image   // nil when no ELF header could be read
+	cfi   cfiTable
+	names moduleNames
+	slots moduleSlots
+	lines *lineIndex
+
+	debugTried bool
 }

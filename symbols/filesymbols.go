@@ -1,0 +1,52 @@
+package symbols
+
+import (
+	"debug/elf"
+)
+
+// FileSymbols returns the link-time addresses of the named functions that the ELF file at path defines, by raw name.
+// Names it does not define are missing from the result. One pass over the symbol table, no index: this is what a tracer
+// asks before it sets breakpoints, while the target waits. Of several functions with one name a global one counts.
+func FileSymbols(path string, names []string) (map[string]uint64, error) {
+	f, err := openELF(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
+	found := make(map[string]uint64, len(names))
+	wanted := make(map[string]bool, len(names))
+	for _, n := range names {
+		wanted[n] = true
+	}
+	err = fence(path, func() error {
+		for _, section := range []string{".symtab", ".dynsym"} {
+			t := sectionTable(f, section, FromSymtab)
+			if t != nil {
+				t.pick(wanted, found)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// pick adds the addresses of wanted functions to found.
+func (t *symbolTable) pick(wanted map[string]bool, found map[string]uint64) {
+	for i := range t.count() {
+		e, shndx := t.at(i)
+		if e.kind() != elf.STT_FUNC && e.kind() != elf.STT_NOTYPE || !defined(e, shndx) {
+			continue
+		}
+		name := t.nameBytes(e.name)
+		if !wanted[string(name)] || !t.isFunc(e, shndx) {
+			continue
+		}
+		if _, have := found[string(name)]; have && e.binding() == elf.STB_LOCAL {
+			continue
+		}
+		found[string(name)] = e.value
+	}
+}
