@@ -4,7 +4,7 @@ import "fmt"
 
 func diagnosisLines(r *Report) []string {
 	if r.Outcome.Kind == kindLaunchFailed {
-		lines := []string{headline(r), launchWords(r)}
+		lines := []string{headline(r)}
 		if len(r.Causes) > 0 && r.Causes[0].ID == causeUnknown {
 			return lines // its advice is for programs that ran
 		}

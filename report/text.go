@@ -65,9 +65,8 @@ func (t *text) headline() {
 	t.line(0, 2, span{"meshdiag: ", bold}, span{headline(t.r), look})
 }
 
-// launch is the whole report of a target that never ran: a paragraph, and what to do.
+// launch is what is left to say of a target that never ran: the first line has the reason.
 func (t *text) launch() {
-	t.line(2, 2, span{launchWords(t.r), plain})
 	if len(t.r.Causes) > 0 && t.r.Causes[0].ID != causeUnknown {
 		t.steps("next", t.r.Causes[0].Next)
 	}

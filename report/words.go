@@ -93,7 +93,7 @@ func headline(r *Report) string {
 	case kindHealthy:
 		return healthyLine(r)
 	case kindLaunchFailed:
-		return targetName(r) + " cannot be launched"
+		return targetName(r) + " cannot be launched: " + launchWords(r)
 	}
 	label := outcomeLabel(r.Outcome)
 	if len(r.Causes) == 0 {

@@ -43,7 +43,7 @@ func TestHeadline(t *testing.T) {
 		{"killed", Report{Outcome: Outcome{Kind: "killed", Signal: &Signal{Name: "SIGKILL"}}}, "killed by SIGKILL: cause unknown"},
 		{"healthy", Report{Target: Target{Path: "/bin/true"}, Outcome: Outcome{Kind: "healthy", ExitCode: &zero}}, "true ended without a fault (exit status 0)"},
 		{"ended by the user", Report{Target: Target{Path: "/bin/srv"}, Outcome: Outcome{Kind: "healthy", Signal: &Signal{Name: "SIGINT"}}}, "srv ended without a fault (ended by SIGINT)"},
-		{"launch", Report{Target: Target{Path: "./x"}, Outcome: Outcome{Kind: "launch-failed"}}, "x cannot be launched"},
+		{"launch", Report{Target: Target{Path: "./x"}, Outcome: Outcome{Kind: "launch-failed"}}, "x cannot be launched: The reason is not known."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
