@@ -116,3 +116,21 @@ func schemaFields(t *testing.T) []string {
 	}
 	return fields
 }
+
+// TestReadmeListsDependencies checks that each direct dependency in go.mod has its reason in the README.
+func TestReadmeListsDependencies(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gomod, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(gomod)) {
+		f := strings.Fields(line)
+		if len(f) == 2 && strings.HasPrefix(f[1], "v") && strings.Contains(f[0], "/") && !bytes.Contains(readme, []byte("`"+f[0]+"`")) {
+			t.Errorf("README.md does not say what %s is for", f[0])
+		}
+	}
+}
