@@ -12,7 +12,7 @@ import (
 func (w *walk) panics() []heuristics.PanicSite {
 	var sites []heuristics.PanicSite
 	used := make([]bool, len(w.crash.Panics))
-	for _, p := range startup.Panics(w.crash, w.c.Messages) {
+	for _, p := range startup.Panics(w.c.Messages) {
 		site := heuristics.PanicSite{Message: p.Message, File: p.File, Line: p.Line, Thread: p.Thread, Origin: p.Origin,
 			Caught: p.Caught, Consequence: p.Consequence, FromLine: p.LineIndex}
 		if !p.Consequence {

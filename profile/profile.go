@@ -82,6 +82,7 @@ const (
 	PartUnwinder       = "unwinder"
 	PartLoader         = "dynamic loader"
 	PartStart          = "process or thread start"
+	PartEnd            = "process end" // exit and its kin: never returns
 	PartSanitizer      = "sanitizer"
 )
 
