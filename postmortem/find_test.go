@@ -1,0 +1,50 @@
+package postmortem
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestFindNewestFirst(t *testing.T) {
+	data, err := os.ReadFile(needCore(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cwd, systemd, pattern := t.TempDir(), t.TempDir(), t.TempDir()
+	put := func(path string, data []byte, age time.Duration) {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		when := time.Now().Add(-age)
+		if err := os.Chtimes(path, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(filepath.Join(cwd, "core"), data, time.Hour)
+	put(filepath.Join(cwd, "core.txt"), []byte("the core of the matter"), 0)
+	put(filepath.Join(systemd, "core.threads.0.abc.1.2"), data, time.Minute)
+	put(filepath.Join(pattern, "c-threads-77-11"), data, 2*time.Minute)
+	got := Find(Places{Pattern: filepath.Join(pattern, "c-%e-%p-%s"), Systemd: systemd, CWD: cwd})
+	want := []string{"systemd-coredump", "kernel.core_pattern", "current folder"}
+	if len(got) != len(want) {
+		t.Fatalf("found %+v", got)
+	}
+	for i, f := range got {
+		if f.Where != want[i] || f.Command != "threads" || f.Signal != "SIGSEGV" || f.PID == 0 {
+			t.Errorf("%d: %+v, want %s", i, f, want[i])
+		}
+	}
+	if _, err := Newest(Places{Pattern: "nothing-%p", Systemd: t.TempDir(), CWD: t.TempDir()}); err == nil {
+		t.Error("found a core where there is none")
+	}
+}
+
+func TestGlobOf(t *testing.T) {
+	for pattern, want := range map[string]string{"core": "core", "/c/%e.%p": "/c/*.*", "a%%b[1]": `a%b\[1]`} {
+		if got := globOf(pattern); got != want {
+			t.Errorf("globOf(%q) = %q, want %q", pattern, got, want)
+		}
+	}
+}
