@@ -109,6 +109,11 @@ func (t *tracer) onTrap(th *thread, info *crash.Signal) bool {
 		t.resume(th, 0)
 		return true
 	}
+	if th.stepping && info.Code == trapTrace {
+		th.stepping = false
+		t.resume(th, 0)
+		return true
+	}
 	return t.onBreakpoint(th, info)
 }
 
@@ -121,6 +126,7 @@ func (t *tracer) dieBySignal(th *thread, sig unix.Signal, info *crash.Signal) {
 	t.freeze(t.target)
 	c := t.observe(th, crash.Outcome{End: crash.EndSignal, Signal: info})
 	t.inspect(c)
+	t.target.breaks.removeAll(th.tid) // the core dump shows the program's own code
 	// The signal goes first, so that the other threads do as little as possible between the fault and the end.
 	t.resume(th, sig)
 	t.thaw(t.target, th)

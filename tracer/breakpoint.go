@@ -27,7 +27,10 @@ type breakpoint struct {
 }
 
 // breakSet are the breakpoints of one address space, by address. A nil set has none.
-type breakSet struct{ at map[uint64]*breakpoint }
+type breakSet struct {
+	at      map[uint64]*breakpoint
+	scratch scratch
+}
 
 // planted counts those that stand in memory now.
 func (b *breakSet) planted() int {
@@ -48,6 +51,7 @@ func (b *breakSet) hide(buf []byte, addr uint64) {
 	if b == nil {
 		return
 	}
+	b.scratch.hide(buf, addr)
 	for a, bp := range b.at {
 		if bp.planted && a >= addr && a-addr < uint64(len(buf)) {
 			buf[a-addr] = bp.orig
@@ -85,6 +89,7 @@ func (b *breakSet) removeAll(tid int) {
 	for addr := range b.at {
 		b.remove(tid, addr)
 	}
+	b.scratch.restore(tid)
 }
 
 // plantBreakpoints sets the panic breakpoints of a freshly executed image, before its first instruction.
@@ -104,29 +109,26 @@ func (t *tracer) plantBreakpoints(th *thread) {
 	if len(addrs) == 0 {
 		return
 	}
-	bias, ok := loadBias(th.tid, exe)
+	entry, bias, ok := loadBias(th.tid, exe)
 	if !ok {
 		t.warn("Panics could not be watched for: the load address of the executable is unknown.")
 		return
 	}
-	th.proc.breaks = &breakSet{at: make(map[uint64]*breakpoint, len(addrs))}
+	th.proc.breaks = &breakSet{at: make(map[uint64]*breakpoint, len(addrs)), scratch: scratch{at: entry}}
 	for symbol, addr := range addrs {
 		th.proc.breaks.plant(th.tid, addr+bias, symbol)
 	}
 }
 
 // loadBias is where the executable was mapped less where it was linked to: the entry point tells both.
-func loadBias(tid int, exe string) (uint64, bool) {
+func loadBias(tid int, exe string) (entry, bias uint64, ok bool) {
 	data, err := procFile(tid, "auxv")
 	if err != nil {
-		return 0, false
+		return 0, 0, false
 	}
-	entry, ok := parseAuxv(data)[atEntry]
-	if !ok {
-		return 0, false
-	}
+	entry, ok = parseAuxv(data)[atEntry]
 	linked, err := entryPoint(exe)
-	return entry - linked, err == nil
+	return entry, entry - linked, ok && err == nil
 }
 
 // entryPoint reads e_entry of a 64-bit little-endian ELF file.
@@ -214,44 +216,4 @@ func (t *tracer) sightBreakpoint(th *thread, bp *breakpoint, r *crash.Regs) {
 		s.slot, s.word = r.RSP, word
 	}
 	t.sightings.add(s)
-}
-
-// passOver executes the instruction under a breakpoint. The usual first instructions of a function are emulated; for others
-// the original byte is put back for one step while all other threads stand still, so that none slips past.
-func (t *tracer) passOver(th *thread, addr uint64, bp *breakpoint, r *crash.Regs) {
-	var code [8]byte
-	mem := &liveMemory{tid: th.tid, breaks: th.proc.breaks}
-	n, _ := mem.ReadMemory(code[:], addr)
-	if emulate(code[:n], r, func(sp, value uint64) bool { return pushWord(th.tid, sp, value) }) && setRegs(th.tid, r) == nil {
-		t.resume(th, 0)
-		return
-	}
-	t.freeze(th.proc)
-	if poke(th.tid, addr, bp.orig) == nil {
-		t.stepOnce(th)
-		_ = poke(th.tid, addr, int3)
-	}
-	t.thaw(th.proc, nil)
-}
-
-// stepOnce executes one instruction; whatever else happens during it is kept for the loop.
-func (t *tracer) stepOnce(th *thread) {
-	if step(th.tid, 0) != nil {
-		return
-	}
-	th.state = running
-	t.await(th, freezePatience)
-	if !th.hasPending || int(th.pending)>>8 != int(unix.SIGTRAP) {
-		return
-	}
-	if info, err := getSiginfo(th.tid); err == nil && info.Code == trapTrace {
-		th.hasPending = false
-	}
-}
-
-func pushWord(tid int, sp, value uint64) bool {
-	var word [8]byte
-	binary.LittleEndian.PutUint64(word[:], value)
-	_, err := unix.PtracePokeData(tid, uintptr(sp), word[:])
-	return err == nil
 }

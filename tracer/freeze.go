@@ -57,6 +57,7 @@ func (t *tracer) await(th *thread, patience time.Duration) {
 			return
 		case tid == th.tid && ws.Stopped():
 			th.state = stopped
+			th.comeHome()
 			th.hasPending = int(ws)>>16 != eventStop || unix.Signal(int(ws)>>8&0xff) != unix.SIGTRAP
 			th.pending = ws
 			return

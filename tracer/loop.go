@@ -158,6 +158,7 @@ func (t *tracer) handle(w waited) {
 		}
 	}
 	th.state, th.queued = stopped, false
+	th.comeHome()
 	if t.leaving && t.release(th, w.ws) {
 		return
 	}

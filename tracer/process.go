@@ -29,6 +29,8 @@ type thread struct {
 	hasPending bool
 	queued     bool      // its pending stop is in the backlog: it stays stopped until that is handled
 	entering   *sighting // stepping into the handler of this sighting's signal
+	aside      *scratch  // it executes one instruction away from its place
+	stepping   bool      // a single step that has not reported yet
 	exiting    bool      // its exit event was seen
 	held       bool      // kept at its exit event until all threads of the process are there
 }
