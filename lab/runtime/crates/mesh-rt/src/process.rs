@@ -141,6 +141,7 @@ impl Process {
     }
 
     /// Asks for a message to `watcher` when this process ends.
+    #[cfg_attr(feature = "stale-no-process-monitor", expect(dead_code))]
     pub fn monitor(&self, watcher: u64) -> u64 {
         let reference = NEXT_REFERENCE.fetch_add(1, Ordering::Relaxed);
         self.monitors.lock().expect("monitors").push((reference, watcher));

@@ -3,4 +3,5 @@
 
 mod pg;
 mod pool;
+mod row;
 mod sql;
