@@ -23,6 +23,7 @@ func argumentType(c *Case) *Hypothesis {
 	h.fact(def != "" && decl != "" && def != decl, "declared-differs", "signature", wTypeDeclared,
 		"the compiler declares %s of %s as %s, the runtime defines it as %s", argument(s.arg), callee, decl, def)
 	if j := c.swappedWith(s); j >= 0 {
+		h.fact(v.bad.small(), "value-number", "value", wValueNumber, "the value is %s", v.bad.text)
 		h.fact(true, "swapped", "argument", wSwapped, "%s is an address that %s uses as a number, and %s is a number that it uses as an address: they look swapped",
 			argument(j), callee, argument(s.arg))
 	}

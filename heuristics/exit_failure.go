@@ -18,7 +18,7 @@ func runExit(c *Case) Finding {
 	m := fatalMessage(c)
 	h.fact(code != 0, "status", "status", wExitStatus, "it exited with status %d", code)
 	h.fact(code == 0 && m != nil, "status-zero", "status", wExitZero, "it exited with 0, but had said that it failed: %q", lineText(m))
-	h.fact(m != nil && m.Cause != "" && m.Cause != idExit, "named-cause", "cause", wNamedElsewhere, "what it said points to something more exact")
+	h.fact(c.namedElsewhere(), "named-cause", "cause", wNamedElsewhere, "what it said points to something more exact")
 	last := c.lastFailure()
 	h.fact(m == nil && last != "", "last-words", "words", wLastWords, "its last words: %q", last)
 	h.Title = fmt.Sprintf("The program gave up by itself: exit status %d", code)
@@ -32,6 +32,16 @@ func runExit(c *Case) Finding {
 	}
 	h.next("read the last lines of its output; they are what it knew about the reason")
 	return finding(h)
+}
+
+// namedElsewhere reports whether a message points to another cause.
+func (c *Case) namedElsewhere() bool {
+	for i := range c.Messages {
+		if id := c.Messages[i].Cause; id != "" && id != idExit {
+			return true
+		}
+	}
+	return false
 }
 
 // lastFailure is the last line that a rule knows as a failure or warning, else the last line on stderr, else "".

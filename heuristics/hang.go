@@ -24,8 +24,8 @@ var waiting = map[int64]string{
 // stalled is what the threads of a process that makes no progress do.
 type stalled struct {
 	locked, io, poll, running, other int // threads in the middle of the program's or runtime's work
-	idle                                     int // threads that wait for work
-	who                                      int // thread that tells most, -1 none
+	idle                             int // threads that wait for work
+	who                              int // thread that tells most, -1 none
 }
 
 func runHang(c *Case) Finding {

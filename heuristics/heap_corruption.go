@@ -16,6 +16,7 @@ func runHeap(c *Case) Finding {
 	h := hypothesis(idHeap, "")
 	words := c.message(idHeap, "")
 	h.fact(words != nil, "allocator-words", "words", wAllocatorWords, "the allocator said: %q", lineText(words))
+	h.fact(words != nil && v.is(unix.SIGABRT), "abort-signal", "end", wAbortSignal, "the process then ended itself with SIGABRT")
 	aborted := words == nil && v.is(unix.SIGABRT) && c.abortReason().cause == idHeap
 	h.fact(aborted, "abort-in-allocator", "words", wAbortInAllocator, "the process was aborted inside the allocator")
 	if c.Fault != nil && !c.Fault.BranchBad && !c.Stack.Overflow && c.Fault.Class != provenance.ClassGuardPage {

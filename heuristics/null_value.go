@@ -60,7 +60,7 @@ func (c *Case) nullOrigin(h *Hypothesis) {
 		call := c.callAt(r.Addr)
 		f := c.calleeOf(call, r.CalleeAddr, r.Callee)
 		h.fact(true, "returned-null", "origin", tiered(r.Tier, wReturnedNull), "%s returned it to %s at %s", callee, c.readable(r.Symbol), hex(r.Addr))
-		h.fact(ext != nil && ext.ReturnsNull != "", "may-return-null", "knowledge", wMayReturnNull, "%s returns 0 %s", callee, reasonOf(ext))
+		h.fact(ext != nil && ext.ReturnsNull != "", "may-return-null", "knowledge", wMayReturnNull, "what is known of %s: %s", callee, reasonOf(ext))
 		h.fact(ext != nil && ext.ReturnsNull == "" && number(ext.Ret), "returns-number", "knowledge", wReturnsNumber,
 			"%s returns a number, and 0 is one", callee)
 		h.fact(f.Known && f.Returns == 0 && !f.SRet, "sets-no-result", "knowledge", wSetsNoResult,
@@ -84,7 +84,7 @@ func reasonOf(e *profile.Extern) string {
 	if e == nil {
 		return ""
 	}
-	return "(" + e.ReturnsNull + ")"
+	return e.ReturnsNull
 }
 
 func where(s *provenance.Step) string {
@@ -119,7 +119,7 @@ func (c *Case) describeNull(h *Hypothesis) {
 		h.Title = fmt.Sprintf("%s returned NULL to %s, which used it without a check", callee, c.readable(r.Symbol))
 		h.Summary = fmt.Sprintf("NULL from %s reached %s and was used as an address%s.", callee, user, offset)
 		if e := c.Profile.Extern(r.Callee); e != nil && e.ReturnsNull != "" {
-			h.Summary += fmt.Sprintf(" %s returns 0 %s.", callee, reasonOf(e))
+			h.Summary += fmt.Sprintf(" Of %s is known: %s.", callee, reasonOf(e))
 		}
 		h.next(fmt.Sprintf("in %s handle the case that %s returns nothing", c.readable(h.Blame.Symbol), callee))
 		h.next(c.disassemble(h.Blame.Symbol))

@@ -36,11 +36,8 @@ func (c *Case) panicKind(p *PanicSite) string {
 	if p.Caught {
 		return kindCaught
 	}
-	for i := range c.Messages {
-		m := &c.Messages[i]
-		if m.Cause == idPanic && m.Kind != "" && p.Message != "" && strings.Contains(m.Line.Text, p.Message) {
-			return m.Kind
-		}
+	if cause, kind := c.wordsOf(p); cause == idPanic && kind != "" && !(kind == kindAssertion && p.Origin == "rust") {
+		return kind
 	}
 	switch {
 	case p.Origin == "profile":
@@ -91,11 +88,12 @@ func (c *Case) fatalPanicHypothesis(p *PanicSite) *Hypothesis {
 		"the thread that panicked is gone, what it served waits for ever, and nobody caught the panic")
 	h.fact(st.within(len(st.frames), profile.PartPanic) >= 0, "panic-frames", "frames", wPanicFrames,
 		"the panic machinery is on the stack of the thread")
-	h.fact(v.bad != nil && v.bad.inRust, "pointer-check", "meaning", wPointerCheck,
+	h.fact(v.bad != nil && v.bad.inRust && v.bad.known, "pointer-check", "meaning", wPointerCheck,
 		"the words are a debug build's check of a pointer: the pointer is the cause, and a release build would have died of SIGSEGV")
 	h.fact(c.Fault != nil && c.Kind == crash.Crashed, "other-death", "end", wDiedOtherwise,
 		"the process died of a fault, not of this panic")
-	h.fact(c.otherCauseNamed(p), "named-cause", "meaning", wPanicNamesCause, "its words name a cause outside the program")
+	cause, _ := c.wordsOf(p)
+	h.fact(cause != "" && cause != idPanic, "named-cause", "meaning", wPanicNamesCause, "its words point to something more exact: %s", cause)
 	h.fact(size >= absurdSize, "absurd-size", "meaning", wAbsurdSize,
 		"%d bytes is no size that anyone would ask for: the number itself is wrong", size)
 	c.panicBlame(h, p, st, suspect, op)
@@ -111,15 +109,18 @@ func (c *Case) panicStack(p *PanicSite) stack {
 	return c.facts().stack
 }
 
-// otherCauseNamed reports whether a rule of the messages says that the panic's words are about something outside.
-func (c *Case) otherCauseNamed(p *PanicSite) bool {
+// wordsOf is the cause that a rule says a panic's words point to, "" none.
+func (c *Case) wordsOf(p *PanicSite) (cause, kind string) {
+	if p.Cause != "" {
+		return p.Cause, p.Kind
+	}
 	for i := range c.Messages {
 		m := &c.Messages[i]
-		if (m.Cause == idDatabase || m.Cause == idPort) && p.Message != "" && strings.Contains(m.Line.Text, p.Message) {
-			return true
+		if m.Cause != "" && p.Message != "" && strings.Contains(m.Line.Text, p.Message) {
+			return m.Cause, m.Kind
 		}
 	}
-	return false
+	return "", ""
 }
 
 func (c *Case) panicBlame(h *Hypothesis, p *PanicSite, st stack, suspect, op int) {

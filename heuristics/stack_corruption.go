@@ -18,6 +18,7 @@ func runSmash(c *Case) Finding {
 	h.fact(words != nil, "canary-words", "words", wCanaryWords, "it was said: %q", lineText(words))
 	h.fact(words == nil && v.is(unix.SIGABRT) && v.stack.find("__stack_chk_fail") >= 0, "canary-frame", "words", wCanaryWords,
 		"the stack protector ended the process: %s is on the stack", "__stack_chk_fail")
+	h.fact(words != nil && v.is(unix.SIGABRT), "abort-signal", "end", wAbortSignal, "the process then ended itself with SIGABRT")
 	ret := f != nil && f.BranchBad && f.BadRet
 	if ret {
 		h.fact(true, "bad-return", "return", wBadReturn, "a ret instruction took its target from the stack, and it is none: %s", targetWords(f))

@@ -78,6 +78,7 @@ type PanicSite struct {
 	Caught      bool
 	Consequence bool            // a second panic that only follows from the first ("cannot unwind")
 	FromLine    int             // index in Crash.Output.Lines; -1 when only seen at a breakpoint
+	Cause, Kind string          // the cause that a message rule says its words point to; "" none
 	Frames      []symbols.Frame // stack at first chance; nil when only printed
 	Infos       []FrameInfo
 }

@@ -235,7 +235,7 @@ const (
 	wPanicFrames     = 0.8
 	wPointerCheck    = -3.0 // the words are about a pointer: another cause's case
 	wDiedOtherwise   = -3.0
-	wPanicNamesCause = -2.0
+	wPanicNamesCause = -3.0
 	wAbsurdSize      = -1.0
 	wLivedOn         = 1.5
 	wCaughtWords     = 1.0
