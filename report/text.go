@@ -172,9 +172,12 @@ func (t *text) phase() {
 	if p.NextMessage != nil {
 		t.row("next one", span{*p.NextMessage + " (never printed)", plain})
 	}
-	note := strings.TrimSpace(phaseMeaning(p) + " " + deref(p.Why))
-	if note != "" && (p.LastMessage != nil || p.ID != nil || p.Why != nil) {
+	switch note := strings.TrimSpace(phaseMeaning(p) + " " + deref(p.Why)); {
+	case note == "":
+	case p.ID != nil || p.LastMessage != nil:
 		t.row("", span{note, faint})
+	case t.r.Target.Runtime != nil || t.verbose:
+		t.row("phase", span{"not known: " + note, plain}) // for other programs nobody expects one
 	}
 }
 
