@@ -5,8 +5,9 @@
 //! millisecond and looks again. Nothing catches a panic here; a worker that
 //! panics is gone, and its actors with it.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use corosensei::stack::{DefaultStack, Stack};
@@ -31,9 +32,11 @@ struct Spawn {
 
 /// An actor that lives on a worker.
 struct Task {
-    // The coroutine goes first: it must be gone before its context is.
-    coroutine: Coroutine<(), Wait, (), DefaultStack>,
-    context: Box<Context>,
+    // Dropping an unfinished coroutine unwinds it, and its stack is full of
+    // `extern "C"` frames that would abort. A worker that dies of a panic
+    // therefore leaves its actors behind, suspended for ever.
+    coroutine: ManuallyDrop<Coroutine<(), Wait, (), DefaultStack>>,
+    context: ManuallyDrop<Box<Context>>,
     wait: Wait,
 }
 
@@ -117,7 +120,7 @@ fn adopt(index: usize, tasks: &mut Vec<Task>) {
 /// Runs an actor until it yields; Some(reason) when that was the end of it.
 #[inline(never)]
 fn run_actor(task: &mut Task) -> Option<u8> {
-    context::set_current(&mut *task.context);
+    context::set_current(&mut **task.context);
     let outcome = task.coroutine.resume(());
     context::set_current(std::ptr::null_mut());
     match outcome {
@@ -131,10 +134,14 @@ fn run_actor(task: &mut Task) -> Option<u8> {
 }
 
 fn retire(mut task: Task, reason: u8) {
-    // Frames of compiled code have nothing to clean up, and unwinding through
-    // `extern "C"` would abort: an unfinished stack is dropped as it is.
-    unsafe { task.coroutine.force_reset() };
+    // Frames of compiled code have nothing to clean up: an unfinished stack is
+    // given back as it is.
+    unsafe {
+        task.coroutine.force_reset();
+        ManuallyDrop::drop(&mut task.coroutine);
+    }
     process::finish(&task.context.process, reason);
+    unsafe { ManuallyDrop::drop(&mut task.context) };
 }
 
 impl Task {
@@ -156,7 +163,8 @@ impl Task {
             let entry: Entry = unsafe { std::mem::transmute(entry) };
             entry(args as *const u8);
         });
-        Task { coroutine, context, wait: Wait::Ready }
+        let coroutine = ManuallyDrop::new(coroutine);
+        Task { coroutine, context: ManuallyDrop::new(context), wait: Wait::Ready }
     }
 }
 
