@@ -6,6 +6,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/arch/x86/x86asm"
+
 	"meshdiag/crash"
 	"meshdiag/profile"
 	"meshdiag/provenance/insn"
@@ -60,6 +62,13 @@ type known struct {
 type path struct {
 	regs   [16]known
 	pieces []piece // constants made into strings since the last print
+	chosen selection
+}
+
+// selection is the side that conditional moves take on a path, so that an address and its length are chosen together.
+type selection struct {
+	op   x86asm.Op // of the conditional move; 0 none yet
+	side int
 }
 
 // piece is a constant string and the instruction that loaded it.
@@ -106,14 +115,14 @@ func (f *function) one(in *insn.Insn, paths []path, waiting map[uint64][]path, r
 		pl.ends = f.call(in, paths, r)
 	case insn.FlowJump:
 		pl.ends = true
-		if in.HasTarget && pl.to == 0 {
+		if _, bound := slotOf(in); pl.to == 0 && (in.HasTarget || bound) {
 			f.call(in, paths, r) // a tail call
 		}
 	case insn.FlowRet, insn.FlowTrap:
 		pl.ends = true
 	case insn.FlowCond:
 	default:
-		follow(in, paths)
+		paths = follow(in, paths)
 	}
 	f.places = append(f.places, pl)
 	if pl.ends {
@@ -137,12 +146,16 @@ func join(a, b []path) []path {
 	return out
 }
 
-// follow follows constants through one instruction that is no branch.
-func follow(in *insn.Insn, paths []path) {
+// follow follows constants through one instruction that is no branch. A conditional move between two constants makes two
+// paths of one.
+func follow(in *insn.Insn, paths []path) []path {
 	if len(paths) == 0 {
-		return
+		return nil
 	}
 	eff := in.Effects()
+	if w, ok := selects(&eff); ok {
+		return choose(in, w, paths)
+	}
 	for i := range paths {
 		before := paths[i].regs
 		for _, w := range eff.Writes {
@@ -154,6 +167,38 @@ func follow(in *insn.Insn, paths []path) {
 			}
 		}
 	}
+	return paths
+}
+
+// selects finds a conditional move between whole general registers.
+func selects(eff *insn.Effects) (*insn.Write, bool) {
+	if len(eff.Writes) != 1 || eff.Writes[0].Kind != insn.Select || len(eff.Writes[0].Src) != 2 {
+		return nil, false
+	}
+	w := &eff.Writes[0]
+	for _, o := range []insn.Operand{w.Dst, w.Src[0], w.Src[1]} {
+		if _, general := o.Reg.General(); o.Kind != insn.RegOperand || !general || o.Lo != 0 || o.Len < 4 {
+			return nil, false
+		}
+	}
+	return w, true
+}
+
+func choose(in *insn.Insn, w *insn.Write, paths []path) []path {
+	var out []path
+	for i := range paths {
+		for side, src := range w.Src {
+			p := paths[i]
+			if p.chosen.op == in.Op && p.chosen.side != side || len(out) >= maxPaths {
+				continue
+			}
+			p.pieces = slices.Clone(p.pieces)
+			p.chosen = selection{in.Op, side}
+			p.regs[w.Dst.Reg] = paths[i].regs[src.Reg]
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // assigned is the constant that a write gives its register, unknown for anything but a whole register made of constants.
@@ -195,8 +240,11 @@ func (f *function) call(in *insn.Insn, paths []path, r *reader) (ends bool) {
 	if in.HasTarget {
 		e.target, e.callee = in.Target, r.callee(in.Target)
 	} else if slot, ok := slotOf(in); ok {
-		if v, err := crash.ReadUint64(r.c.Memory, slot); err == nil {
+		if v, err := crash.ReadUint64(r.c.Memory, slot); err == nil && v != 0 {
 			e.target, e.callee = v, r.callee(v)
+		}
+		if e.callee == "" {
+			e.callee, _ = r.code.GOTName(slot)
 		}
 	}
 	if made, ok := r.made[e.callee]; ok {
@@ -218,6 +266,7 @@ func (f *function) call(in *insn.Insn, paths []path, r *reader) (ends bool) {
 		f.events = append(f.events, e)
 	}
 	for i := range paths {
+		paths[i].chosen = selection{}
 		for _, reg := range scratch {
 			paths[i].regs[reg] = known{}
 		}

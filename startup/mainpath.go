@@ -9,53 +9,70 @@ import (
 
 // keepMainPath drops messages that are no start-up steps: failures in words, and those on branches that report something
 // and give up, from where no later step can be reached. Two messages of which neither can follow the other are two
-// wordings of one step.
+// wordings of one step. It puts the events in the order in which they happen, for compilers move branches about.
 func (f *function) keepMainPath(p *profile.Profile) {
 	for i := range f.events {
 		if e := &f.events[i]; e.texts != nil {
 			e.dropFailures(p)
 		}
 	}
+	if len(f.events) > maxEvents {
+		f.events = f.events[:maxEvents]
+	}
 	g := f.graph()
 	last := g.lastStep()
 	if last == start {
 		return
 	}
-	for n := range g.nodes {
+	for n := 1; n < len(g.nodes); n++ {
 		e := g.nodes[n]
-		if n == start || n == last || e.texts == nil {
+		if n == last || e.texts == nil {
 			continue
 		}
-		e.dropped = !g.reaches(n, last)
-		e.optional = g.reaches(start, last, n)
+		e.dropped = !g.after[n].has(last)
+		e.optional = g.avoidable(last, n)
 	}
-	g.mergeAlternatives(last)
+	order := g.order()
+	g.mergeAlternatives(order, last)
+	sorted := make([]event, 0, len(f.events))
+	for _, n := range order {
+		sorted = append(sorted, *g.nodes[n])
+	}
+	f.events = sorted
 }
 
-// graph says which message of a function can follow which. Node 0 is the function's start.
+// maxEvents bounds the calls of one function that are put in order.
+const maxEvents = 1024
+
+// graph says which call of a function can follow which. Node 0 is the function's start, node n the event n-1.
 type graph struct {
 	nodes []*event // nil for the start
-	next  [][]int
+	next  [][]int  // the events that may come directly after
+	after []bits   // the events that may come some time after
 }
 
 const start = 0
 
-// graph follows the code from each message to the next ones.
+// bits is a set of small numbers.
+type bits []uint64
+
+func (b bits) has(n int) bool { return b[n/64]>>(n%64)&1 != 0 }
+func (b bits) add(n int)      { b[n/64] |= 1 << (n % 64) }
+
+// graph follows the code from each event to the next ones.
 func (f *function) graph() *graph {
-	g := &graph{nodes: []*event{nil}}
+	g := &graph{nodes: make([]*event, len(f.events)+1), next: make([][]int, len(f.events)+1)}
 	at := make(map[uint64]int, len(f.places)) // address -> index in places
 	for i := range f.places {
 		at[f.places[i].addr] = i
 	}
-	nodeAt := map[int]int{} // index in places -> node
+	nodeAt := make(map[int]int, len(f.events)) // index in places -> node
 	for i := range f.events {
-		e := &f.events[i]
-		if place, ok := at[e.at]; ok && !e.dropped && (e.texts != nil || e.inside != nil) && len(g.nodes) <= maxSteps {
-			nodeAt[place] = len(g.nodes)
-			g.nodes = append(g.nodes, e)
+		g.nodes[i+1] = &f.events[i]
+		if place, ok := at[f.events[i].at]; ok {
+			nodeAt[place] = i + 1
 		}
 	}
-	g.next = make([][]int, len(g.nodes))
 	seen := make([]int, len(f.places)) // 1 + the node from which a place was last visited
 	visit := func(node int, from []int) {
 		for len(from) > 0 {
@@ -76,10 +93,111 @@ func (f *function) graph() *graph {
 	for i, n := range nodeAt {
 		visit(n, f.after(i, at))
 	}
-	for n := range g.next {
-		slices.Sort(g.next[n])
-	}
+	g.close()
 	return g
+}
+
+// close finds for each node all nodes that may come after it.
+func (g *graph) close() {
+	g.after = make([]bits, len(g.nodes))
+	for n := range g.nodes {
+		g.after[n] = g.reach(n)
+	}
+}
+
+// reach is the set of nodes that may come after n, without passing one of avoid.
+func (g *graph) reach(n int, avoid ...int) bits {
+	found := make(bits, len(g.nodes)/64+1)
+	todo := []int{n}
+	for len(todo) > 0 {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, m := range g.next[n] {
+			if !found.has(m) && !slices.Contains(avoid, m) {
+				found.add(m)
+				todo = append(todo, m)
+			}
+		}
+	}
+	return found
+}
+
+// avoidable reports whether the function can get to node last without any of nodes.
+func (g *graph) avoidable(last int, nodes ...int) bool { return g.reach(start, nodes...).has(last) }
+
+// order lists the events so that what can only come before something else stands before it; else in the order of the
+// code.
+func (g *graph) order() []int {
+	before := make([]int, len(g.nodes))
+	for n := 1; n < len(g.nodes); n++ {
+		for m := 1; m < len(g.nodes); m++ {
+			if g.after[m].has(n) && !g.after[n].has(m) {
+				before[n]++
+			}
+		}
+	}
+	order := make([]int, 0, len(g.nodes)-1)
+	for n := 1; n < len(g.nodes); n++ {
+		order = append(order, n)
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return before[a] - before[b] })
+	return order
+}
+
+// lastStep is the node that the most messages lead to: the end of the main path; start when nothing is printed.
+func (g *graph) lastStep() int {
+	best, most := start, 0
+	for n := 1; n < len(g.nodes); n++ {
+		sum := g.nodes[n].weight()
+		if sum == 0 {
+			continue
+		}
+		for m := 1; m < len(g.nodes); m++ {
+			if m != n && g.after[m].has(n) {
+				sum += g.nodes[m].weight()
+			}
+		}
+		if sum > most {
+			best, most = n, sum
+		}
+	}
+	return best
+}
+
+// weight is how many messages an event stands for.
+func (e *event) weight() int {
+	switch {
+	case e.dropped:
+		return 0
+	case e.texts != nil:
+		return 1
+	case e.inside == nil:
+		return 0
+	}
+	n := 0
+	for i := range e.inside.events {
+		n += e.inside.events[i].weight()
+	}
+	return n
+}
+
+// mergeAlternatives joins messages that stand beside each other but never come in one run.
+func (g *graph) mergeAlternatives(order []int, last int) {
+	prev := start
+	for _, n := range order {
+		e := g.nodes[n]
+		if e.weight() == 0 {
+			continue
+		}
+		if before := g.nodes[prev]; prev != start && e.optional && before.optional && e.texts != nil && before.texts != nil &&
+			!g.after[prev].has(n) && !g.after[n].has(prev) {
+			before.texts = append(before.texts, e.texts...)
+			before.optional = g.avoidable(last, prev, n)
+			e.dropped = true
+			continue
+		}
+		prev = n
+	}
 }
 
 // after lists the places that may come after place i.
@@ -94,79 +212,6 @@ func (f *function) after(i int, at map[uint64]int) []int {
 		}
 	}
 	return next
-}
-
-// reaches reports whether node b can come after node a without any of avoid in between.
-func (g *graph) reaches(a, b int, avoid ...int) bool {
-	seen := make([]bool, len(g.nodes))
-	for _, n := range avoid {
-		seen[n] = true
-	}
-	todo := []int{a}
-	for len(todo) > 0 {
-		n := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		for _, m := range g.next[n] {
-			if m == b {
-				return true
-			}
-			if !seen[m] {
-				seen[m] = true
-				todo = append(todo, m)
-			}
-		}
-	}
-	return false
-}
-
-// lastStep is the node that the most messages lead to: the end of the main path; start when nothing is printed.
-func (g *graph) lastStep() int {
-	best, most := start, 0
-	for n := 1; n < len(g.nodes); n++ {
-		sum := g.nodes[n].weight()
-		for m := 1; m < n; m++ {
-			if g.reaches(m, n) {
-				sum += g.nodes[m].weight()
-			}
-		}
-		if sum > most {
-			best, most = n, sum
-		}
-	}
-	return best
-}
-
-// weight is how many messages an event stands for.
-func (e *event) weight() int {
-	if e.inside == nil {
-		return 1
-	}
-	n := 0
-	for i := range e.inside.events {
-		if d := &e.inside.events[i]; !d.dropped && (d.texts != nil || d.inside != nil) {
-			n += d.weight()
-		}
-	}
-	return n
-}
-
-// mergeAlternatives joins messages that follow each other in the code but never in a run.
-func (g *graph) mergeAlternatives(last int) {
-	prev := start
-	for n := 1; n < len(g.nodes); n++ {
-		e := g.nodes[n]
-		if e.dropped {
-			continue
-		}
-		if before := g.nodes[prev]; prev != start && e.optional && before.optional && e.texts != nil && before.texts != nil &&
-			!g.reaches(prev, n) && !g.reaches(n, prev) {
-			before.texts = append(before.texts, e.texts...)
-			before.optional = g.reaches(start, last, prev, n)
-			e.dropped = true
-			continue
-		}
-		prev = n
-	}
 }
 
 // dropFailures removes wordings that a message rule knows as a failure, unless they are a phase of the profile; a message

@@ -14,6 +14,7 @@ type Code interface {
 	FuncRange(addr uint64) (lo, hi uint64, how string, ok bool)
 	Code(addr uint64, n int) ([]byte, string, error)
 	PLTName(addr uint64) (string, bool)
+	GOTName(slot uint64) (string, bool)
 }
 
 var _ Code = (*symbols.Symbolizer)(nil)
