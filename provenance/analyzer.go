@@ -34,14 +34,15 @@ type Analyzer struct {
 	crash *crash.Crash
 	code  Code
 
-	funcs   map[uint64]*function // by entry address; nil for a function whose code cannot be had
-	callees map[uint64]Callee
-	bits    int // width of a canonical user address: 47, or 56 with five-level page tables
+	funcs    map[uint64]*function // by entry address; nil for a function whose code cannot be had
+	callees  map[uint64]Callee
+	noReturn map[uint64]bool
+	bits     int // width of a canonical user address: 47, or 56 with five-level page tables
 }
 
 // New returns an analyzer for c. It reads nothing yet.
 func New(c *crash.Crash, s Code) *Analyzer {
-	a := &Analyzer{crash: c, code: s, funcs: map[uint64]*function{}, callees: map[uint64]Callee{}, bits: 47}
+	a := &Analyzer{crash: c, code: s, funcs: map[uint64]*function{}, callees: map[uint64]Callee{}, noReturn: map[uint64]bool{}, bits: 47}
 	for i := range c.Mappings {
 		m := &c.Mappings[i]
 		if m.Start < 1<<56 && m.End > 1<<47 { // vsyscall lies above

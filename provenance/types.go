@@ -153,6 +153,8 @@ type Chain struct {
 	Tier         Tier     // of the weakest hop
 	Stop         string   // why it ends there
 	Alternatives []Step   // other survivors at a join, when there was more than one
+	Returned     []Step   // Origin return: what the callee's code shows, one step for each way out that can give the value
+	Base         *Chain   // Origin load: where the pointer came from that the value was loaded through
 	Unchecked    bool     // no test of the value between its origin and its use was found on any path: "nobody refused it"
 }
 
@@ -214,6 +216,15 @@ type Callee struct {
 	FloatReads  int // xmm0.. read before written
 	FloatReturn bool
 	Known       bool // false: bounds or code unreadable; everything else is meaningless
+	// Variadic: the prologue saves all argument registers, so Reads says nothing.
+	Variadic bool
+	// ReturnsSure: on every path the last value put in rax is used for nothing but the return. A void function's leftover
+	// rax usually was used for something.
+	ReturnsSure bool
+	// ReturnsConst: only constants are returned; Returns is then 8 although 4 may be meant.
+	ReturnsConst bool
+	// Partial: the function is too long to be followed to its end; Reads is a lower bound and Returns is not known.
+	Partial bool
 }
 
 // ParamUse is how a parameter is used.
@@ -222,6 +233,11 @@ type ParamUse struct {
 	Width          int
 	Deref          bool  // used as a base address before being changed: it is a pointer
 	MinOff, MaxOff int64 // range of displacements it is dereferenced at
+	Stored         bool  // written through, at the displacements StoreMin to StoreMax (the first byte of each store)
+	StoreMin       int64
+	StoreMax       int64
+	Forwarded      bool // may be passed on unchanged to another call, in the same register
+	Leaks          bool // a copy was passed on, stored or computed with, so that others may write through it
 }
 
 // Repeat is recursion seen on a stack: Period frames that repeat Count times.

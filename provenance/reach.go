@@ -1,0 +1,347 @@
+package provenance
+
+import (
+	"fmt"
+
+	"meshdiag/provenance/insn"
+)
+
+// Limits of one backward search, in instructions.
+const (
+	shortReach = 600
+	fullReach  = 20000
+)
+
+type defKind uint8
+
+const (
+	defWrite  defKind = iota // an instruction wrote it
+	defEntry                 // it was there when the function was entered
+	defReturn                // a call returned it
+	defOut                   // a call wrote it through a pointer that it was given
+	defLost                  // the search ends here without an answer; why says so
+)
+
+// def is one way in which the wanted bytes may have come to be.
+type def struct {
+	kind    defKind
+	at      int
+	write   int   // defWrite: index of the assignment
+	arg     int   // defOut: the argument that pointed at the place
+	off     int64 // defOut: how far behind that pointer the place is
+	partial bool  // only some of the bytes are written here
+	sure    bool  // defOut: the callee is known to write there
+	why     string
+}
+
+// reached is the result of a backward search.
+type reached struct {
+	defs    []def
+	region  []int    // instructions between the definitions and the use
+	assumed []string // what must hold for this to be the whole truth
+	cut     bool     // the budget ran out
+}
+
+func (r *reached) assume(s string) {
+	for _, have := range r.assumed {
+		if have == s {
+			return
+		}
+	}
+	if len(r.assumed) < 8 {
+		r.assumed = append(r.assumed, s)
+	}
+}
+
+// search is one backward search over a function.
+type search struct {
+	a     *Analyzer
+	v     *view
+	p     place
+	out   reached
+	seen  map[int]bool
+	work  []int
+	entry int
+	weak  []def // calls that may have written the place, if nothing else did
+}
+
+// reaching finds the definitions of p that may reach instruction i (not counting i itself), along all paths.
+func (a *Analyzer) reaching(v *view, i int, p place, limit int) reached {
+	s := &search{a: a, v: v, p: p, seen: map[int]bool{}, entry: -1}
+	if e, ok := v.fn.at(v.fn.lo); ok {
+		s.entry = e
+	}
+	s.enter(i)
+	for len(s.work) > 0 {
+		if len(s.seen) > limit || !v.spend(1) {
+			s.out.cut = true
+			break
+		}
+		j := s.work[0] // in order of distance: the nearest comes first
+		s.work = s.work[1:]
+		s.out.region = append(s.out.region, j)
+		if !s.visit(j) {
+			s.enter(j)
+		}
+	}
+	s.settleWeak()
+	return s.out
+}
+
+// enter queues the predecessors of i.
+func (s *search) enter(i int) {
+	f := s.v.fn
+	if i == s.entry {
+		s.add(def{kind: defEntry, at: i})
+	}
+	n := 0
+	f.predecessors(i, func(p int) {
+		if !f.reach[p] && f.reach[i] {
+			return
+		}
+		n++
+		if !s.seen[p] {
+			s.seen[p] = true
+			s.work = append(s.work, p)
+		}
+	})
+	if n == 0 && i != s.entry {
+		s.add(def{kind: defLost, at: i, why: "nothing in the function leads to " + s.a.nameAt(f.nodes[i].addr)})
+	}
+}
+
+func (s *search) add(d def) {
+	for _, have := range s.out.defs {
+		if have == d {
+			return
+		}
+	}
+	s.out.defs = append(s.out.defs, d)
+}
+
+// visit looks at instruction j and reports whether the path ends there.
+func (s *search) visit(j int) bool {
+	if s.v.fn.nodes[j].flow == insn.FlowCall {
+		return s.call(j)
+	}
+	for k := range s.v.fn.eff(j).Writes {
+		hits, covers, sure := s.a.writes(s.v, j, k, s.p)
+		switch {
+		case hits:
+			s.add(def{kind: defWrite, at: j, write: k, partial: !covers})
+			return true
+		case !sure:
+			s.out.assume(fmt.Sprintf("the store at %s does not hit it", s.a.nameAt(s.v.fn.nodes[j].addr)))
+		}
+	}
+	return false
+}
+
+// writes relates assignment k of instruction j to p. sure is false when it is a store that may or may not hit.
+func (a *Analyzer) writes(v *view, j, k int, p place) (hits, covers, sure bool) {
+	w := &v.fn.eff(j).Writes[k]
+	switch {
+	case w.Dst.Kind == insn.RegOperand:
+		if p.kind != placeReg || w.Dst.Reg != p.reg {
+			return false, false, true
+		}
+		hits, covers = p.overlap(int64(w.Dst.Lo), int(w.Dst.Len))
+		return hits, covers, true
+	case w.Dst.Kind != insn.MemOperand || p.kind == placeReg:
+		return false, false, true
+	}
+	return a.stores(v, j, w, p)
+}
+
+func (a *Analyzer) stores(v *view, j int, w *insn.Write, p place) (hits, covers, sure bool) {
+	size := int(w.Dst.Len)
+	eff := v.fn.eff(j)
+	repeat := len(eff.Access) > 0 && eff.Access[0].Repeat
+	if off, ok := a.slotOf(v.fn, j, w.Dst.Mem); ok && !repeat {
+		if p.kind == placeSlot {
+			hits, covers = p.overlap(off, size)
+			return hits, covers, true
+		}
+		if !v.cfaOK {
+			return false, false, false
+		}
+		hits, covers = p.overlap(int64(v.cfa)+off, size)
+		return hits, covers, true
+	}
+	if p.kind == placeSlot && !v.fn.escapes(a, p.off) {
+		return false, false, true // no pointer to the slot exists
+	}
+	addr, ok := a.addressAt(v, j, w.Dst.Mem)
+	if !ok || repeat {
+		return false, false, false
+	}
+	switch {
+	case p.kind == placeMem:
+		hits, covers = p.overlap(int64(addr), size)
+		return hits, covers, true
+	case v.cfaOK:
+		hits, covers = p.overlap(int64(addr-v.cfa), size)
+		return hits, covers, true
+	}
+	return false, false, w.Dst.Mem.Base == insn.NoReg && w.Dst.Mem.Index == insn.NoReg
+}
+
+// call decides what a call that returned means for the place, and whether the path ends there.
+func (s *search) call(j int) bool {
+	switch s.p.kind {
+	case placeReg:
+		return s.callReg(j)
+	case placeSlot:
+		return s.callSlot(j)
+	}
+	s.add(def{kind: defLost, at: j, why: fmt.Sprintf("the call at %s may have written it", s.a.nameAt(s.v.fn.nodes[j].addr))})
+	return true
+}
+
+func (s *search) callReg(j int) bool {
+	r := s.p.reg
+	target := s.v.fn.nodes[j].target
+	switch {
+	case calleeSaved(r):
+		return false
+	case r == insn.RAX || r == insn.XMM0:
+		s.add(def{kind: defReturn, at: j})
+		return true
+	case target != 0 && s.a.preserves(target, r):
+		s.out.assume(fmt.Sprintf("the call at %s leaves %s alone", s.a.nameAt(s.v.fn.nodes[j].addr), r))
+		return false
+	case returnReg(r):
+		s.add(def{kind: defReturn, at: j})
+		return true
+	}
+	return true // the value cannot have lived in this register across the call: no such path was taken
+}
+
+func (s *search) callSlot(j int) bool {
+	f := s.v.fn
+	best := passedSlot{arg: -1}
+	for _, ps := range s.a.passedSlots(f, j) {
+		if ps.off <= s.p.off && s.p.off-ps.off < outReach && (best.arg < 0 || ps.off > best.off) {
+			best = ps
+		}
+	}
+	if best.arg >= 0 {
+		d := def{kind: defOut, at: j, arg: best.arg, off: s.p.off - best.off}
+		switch s.a.writesThrough(f.nodes[j].target, best.arg, d.off) {
+		case yes:
+			d.sure = true
+			s.add(d)
+			return true
+		case no:
+			return false
+		}
+		if d.off == 0 {
+			s.add(d)
+			return true
+		}
+		s.weak = append(s.weak, d)
+		return false
+	}
+	if f.escapes(s.a, s.p.off) {
+		s.out.assume(fmt.Sprintf("the call at %s does not write it", s.a.nameAt(f.nodes[j].addr)))
+	}
+	return false
+}
+
+// settleWeak: a slot that nothing in the function wrote was written by a call that was given a pointer before it.
+func (s *search) settleWeak() {
+	if len(s.weak) == 0 {
+		return
+	}
+	written := false
+	for _, d := range s.out.defs {
+		written = written || d.kind == defWrite || d.kind == defOut
+	}
+	if written {
+		for _, d := range s.weak {
+			s.out.assume(fmt.Sprintf("the call at %s does not write it", s.a.nameAt(s.v.fn.nodes[d.at].addr)))
+		}
+		return
+	}
+	s.out.defs = nil
+	s.add(s.weak[0]) // the one nearest to the use was found first
+}
+
+// survives reports whether nothing writes p after instruction i on any way from there to the anchor. stop is where a
+// way that comes round again is cut off: the last execution of i is meant.
+func (a *Analyzer) survives(v *view, i, stop int, p place) bool {
+	const limit = 4000
+	f := v.fn
+	ahead := map[int]bool{}
+	var work []int
+	push := func(s int) {
+		if s != stop && !ahead[s] {
+			ahead[s] = true
+			work = append(work, s)
+		}
+	}
+	if i < stop { // the instruction at stop itself has not run yet
+		ahead[stop] = true
+		work = append(work, stop)
+	} else {
+		f.successors(i, push)
+	}
+	for len(work) > 0 {
+		j := work[len(work)-1]
+		work = work[:len(work)-1]
+		if j == v.anchor {
+			continue
+		}
+		if len(ahead) > limit || !v.spend(1) {
+			return false
+		}
+		f.successors(j, push)
+	}
+	return a.untouched(v, ahead, p)
+}
+
+// untouched checks the instructions of ahead from which the anchor can still be reached.
+func (a *Analyzer) untouched(v *view, ahead map[int]bool, p place) bool {
+	f := v.fn
+	if !ahead[v.anchor] {
+		return false
+	}
+	back := map[int]bool{}
+	work := []int{v.anchor}
+	for len(work) > 0 {
+		j := work[len(work)-1]
+		work = work[:len(work)-1]
+		bad := false
+		f.predecessors(j, func(q int) {
+			if !ahead[q] || back[q] || q == v.anchor {
+				return
+			}
+			back[q] = true
+			work = append(work, q)
+			bad = bad || a.disturbs(v, q, p)
+		})
+		if bad {
+			return false
+		}
+	}
+	return true
+}
+
+// disturbs reports whether instruction j writes p, or may.
+func (a *Analyzer) disturbs(v *view, j int, p place) bool {
+	if v.fn.nodes[j].flow == insn.FlowCall {
+		switch p.kind {
+		case placeReg:
+			return !calleeSaved(p.reg)
+		case placeSlot:
+			return v.fn.escapes(a, p.off)
+		}
+		return true
+	}
+	for k := range v.fn.eff(j).Writes {
+		if hits, _, sure := a.writes(v, j, k, p); hits || !sure {
+			return true
+		}
+	}
+	return false
+}

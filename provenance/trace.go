@@ -1,0 +1,416 @@
+package provenance
+
+import (
+	"fmt"
+
+	"meshdiag/crash"
+	"meshdiag/provenance/insn"
+	"meshdiag/symbols"
+)
+
+// Limits of one trace.
+const (
+	traceBudget = 60000 // instructions looked at, all searches together
+	maxHops     = 64    // steps of one chain
+	maxForks    = 24    // joins at which several definitions are followed
+	maxNested   = 3     // callees explained inside callees, and bases of bases
+)
+
+// trace follows one value backwards.
+type trace struct {
+	a      *Analyzer
+	st     *symbols.Stack
+	budget int
+	forks  int
+	views  map[int]*view
+	active map[activeKey]bool // hops on the way here: coming back to one is a loop
+}
+
+type activeKey struct {
+	v  *view
+	at int
+	p  place
+}
+
+// path is one way in which the value may have come about, newest step first.
+type path struct {
+	steps   []Step
+	stop    string
+	origin  StepKind
+	tier    Tier
+	wrong   string // not "": the dump contradicts this path
+	loop    bool   // it only leads back to where it came from
+	others  []Step // ends of further paths that are possible too
+	base    *Chain // where the address of the last load came from
+	inside  []Step // what the callee of the last return shows
+	checked bool   // the value was tested on the way
+}
+
+func (a *Analyzer) newTrace(st *symbols.Stack) *trace {
+	return &trace{a: a, st: st, budget: traceBudget, views: map[int]*view{}, active: map[activeKey]bool{}}
+}
+
+// frame is the view of a stack frame; views are shared so that loops are noticed.
+func (t *trace) frame(k int) (*view, string) {
+	if v, ok := t.views[k]; ok {
+		return v, ""
+	}
+	v, why := t.a.frameView(t.st, k, &t.budget)
+	if v != nil {
+		t.views[k] = v
+	}
+	return v, why
+}
+
+func end(kind StepKind, stop string, tier Tier) *path {
+	return &path{origin: kind, stop: stop, tier: tier}
+}
+
+// weaker returns the less sure of two tiers.
+func weaker(a, b Tier) Tier {
+	rank := map[Tier]int{Certain: 0, Likely: 1, Possible: 2}
+	if rank[b] > rank[a] {
+		return b
+	}
+	return a
+}
+
+// then puts a step in front of a path.
+func (p *path) then(s Step) *path {
+	p.steps = append([]Step{s}, p.steps...)
+	p.tier = weaker(p.tier, s.Tier)
+	return p
+}
+
+// step makes a step at instruction i of v.
+func (t *trace) step(v *view, i int, kind StepKind, p place, want value) Step {
+	n := &v.fn.nodes[i]
+	s := Step{Kind: kind, Frame: v.frame, Addr: n.addr, Insn: v.fn.text(i), Symbol: v.fn.name, Arg: -1,
+		Reg: t.a.placeName(v, i, p), Value: want.v, ValueOK: want.ok, Tier: Certain}
+	if v.trust == symbols.TrustFP {
+		s.Tier = Likely
+	}
+	if v.trust == symbols.TrustScan || v.fn.damaged {
+		s.Tier = Possible
+	}
+	return s
+}
+
+// follow finds where the bytes of p, wanted before instruction i of v, came from.
+func (t *trace) follow(v *view, i int, p place, want value, depth int) *path {
+	key := activeKey{v, i, p}
+	switch {
+	case depth > maxHops:
+		return end(StepUnknown, "the chain is longer than is followed", Possible)
+	case t.active[key]:
+		return &path{loop: true, origin: StepUnknown, stop: "it goes round in a loop", tier: Possible}
+	}
+	t.active[key] = true
+	defer delete(t.active, key)
+
+	got := t.a.reaching(v, i, p, fullReach)
+	if got.cut {
+		return end(StepUnknown, "the function is too large to be searched", Possible)
+	}
+	var best *path
+	switch len(got.defs) {
+	case 0:
+		best = end(StepUnknown, "no instruction that sets it was found", Possible)
+	case 1:
+		best = t.define(v, i, p, want, got.defs[0], depth)
+	default:
+		best = t.join(v, i, p, want, got.defs, depth)
+	}
+	t.applyAssumptions(best, got.assumed)
+	best.checked = best.checked || t.tested(v, p, got.region)
+	return best
+}
+
+// applyAssumptions notes what the search took for granted on the first step of the path that it led to.
+func (t *trace) applyAssumptions(p *path, assumed []string) {
+	if len(assumed) == 0 || len(p.steps) == 0 {
+		return
+	}
+	s := &p.steps[0]
+	s.Assumed = append(s.Assumed, assumed...)
+	tier := Likely
+	if len(s.Assumed) > 2 {
+		tier = Possible
+	}
+	s.Tier = weaker(s.Tier, tier)
+	p.tier = weaker(p.tier, s.Tier)
+}
+
+// define continues at one definition.
+func (t *trace) define(v *view, use int, p place, want value, d def, depth int) *path {
+	switch d.kind {
+	case defEntry:
+		return t.climb(v, use, p, want, depth)
+	case defReturn:
+		return t.returned(v, d, p, want, depth)
+	case defOut:
+		return t.writtenByCall(v, d, p, want)
+	case defLost:
+		return end(StepUnknown, d.why, Possible)
+	}
+	w := &v.fn.eff(d.at).Writes[d.write]
+	if d.partial {
+		s := t.step(v, d.at, StepArith, p, want)
+		s.Text = fmt.Sprintf("%s sets only %s; the rest is older", s.Insn, w.Dst)
+		return end(StepArith, "the value was put together from parts", Possible).then(s)
+	}
+	return t.assign(v, d.at, w, p, want, depth)
+}
+
+// assign continues behind an assignment that made the wanted bytes.
+func (t *trace) assign(v *view, i int, w *insn.Write, p place, want value, depth int) *path {
+	start := int64(w.Dst.Lo)
+	if w.Dst.Kind == insn.MemOperand {
+		start = t.destStart(v, i, w, p)
+	}
+	switch w.Kind {
+	case insn.Const:
+		return t.constant(v, i, w, p, want, uint64(w.Imm)>>(8*min(uint64(p.start()-start), 8)))
+	case insn.Copy:
+		return t.source(v, i, w.Src[0], p, start, want, depth)
+	case insn.Zext, insn.Sext:
+		return t.extended(v, i, w, p, start, want, depth)
+	case insn.Addr:
+		return t.address(v, i, w, p, want, depth)
+	case insn.AddImm:
+		return t.added(v, i, w, p, want, depth)
+	case insn.Select:
+		return t.selected(v, i, w, p, start, want, depth)
+	case insn.Bool:
+		s := t.step(v, i, StepArith, p, want)
+		s.Text = s.Insn + " makes 0 or 1 of a comparison"
+		out := end(StepArith, "it is the result of a comparison", Certain).then(s)
+		if want.ok && want.v > 1 {
+			out.wrong = "a comparison cannot give it"
+		}
+		return out
+	case insn.Kernel:
+		s := t.step(v, i, StepSyscall, p, want)
+		s.Text = "a system call returned it"
+		return end(StepSyscall, "the kernel returned it", Certain).then(s)
+	case insn.Arith:
+		return t.computed(v, i, w, p, want, depth)
+	}
+	s := t.step(v, i, StepUnknown, p, want)
+	s.Text = s.Insn + " makes it in a way that is not followed"
+	return end(StepUnknown, s.Insn+" is not followed", Possible).then(s)
+}
+
+// destStart is where the destination of a store begins, in the space of p.
+func (t *trace) destStart(v *view, i int, w *insn.Write, p place) int64 {
+	if off, ok := t.a.slotOf(v.fn, i, w.Dst.Mem); ok {
+		if p.kind == placeSlot {
+			return off
+		}
+		return int64(v.cfa) + off
+	}
+	addr, ok := t.a.addressAt(v, i, w.Dst.Mem)
+	switch {
+	case !ok:
+		return p.start()
+	case p.kind == placeSlot:
+		return int64(addr - v.cfa)
+	}
+	return int64(addr)
+}
+
+func (t *trace) constant(v *view, i int, w *insn.Write, p place, want value, c uint64) *path {
+	c = cut(c, int(p.n))
+	s := t.step(v, i, StepConst, p, known(c))
+	s.Text = fmt.Sprintf("%s is set to the constant %s", s.Reg, constText(c))
+	out := end(StepConst, "a constant in the code", Certain).then(s)
+	if want.ok && cut(want.v, int(p.n)) != c {
+		out.wrong = fmt.Sprintf("the constant is %#x, not %#x", c, want.v)
+	}
+	return out
+}
+
+func constText(c uint64) string {
+	if c < 10 {
+		return fmt.Sprintf("%d", c)
+	}
+	return fmt.Sprintf("%#x", c)
+}
+
+// source continues at the source of a copy.
+func (t *trace) source(v *view, i int, o insn.Operand, p place, start int64, want value, depth int) *path {
+	if o.Kind == insn.MemOperand {
+		return t.fromMemory(v, i, o, p, uint64(p.start()-start), want, depth)
+	}
+	src := p.within(regPlace(o.Reg, o.Lo, o.Len), start)
+	s := t.step(v, i, StepCopy, src, want)
+	s.Text = fmt.Sprintf("%s was copied from %s", t.a.placeName(v, i, p), s.Reg)
+	return t.follow(v, i, src, want, depth+1).then(s)
+}
+
+// extended continues behind movzx, movsx and 32-bit moves, whose upper bytes are made up.
+func (t *trace) extended(v *view, i int, w *insn.Write, p place, start int64, want value, depth int) *path {
+	o := w.Src[0]
+	rel := p.start() - start
+	if rel >= int64(o.Len) {
+		return t.constant(v, i, w, p, want, 0)
+	}
+	narrow := min(p.n, o.Len-uint8(rel))
+	wrong := ""
+	if want.ok && narrow < p.n {
+		made := cut(want.v, int(narrow))
+		if w.Kind == insn.Sext {
+			made = cut(uint64(signed(want.v, int(narrow))), int(p.n))
+		}
+		if made != cut(want.v, int(p.n)) {
+			wrong = fmt.Sprintf("%#x does not fit the %d bytes that were moved", want.v, narrow)
+		}
+	}
+	cutPlace := p
+	cutPlace.n = narrow
+	out := t.source(v, i, o, cutPlace, start, value{cut(want.v, int(narrow)), want.ok}, depth)
+	if wrong != "" && out.wrong == "" {
+		out.wrong = wrong
+	}
+	if narrow < p.n && len(out.steps) > 0 {
+		how := "zero"
+		if w.Kind == insn.Sext {
+			how = "sign"
+		}
+		out.steps[0].Text += fmt.Sprintf(", %s-extended from %d bits", how, int(narrow)*8)
+	}
+	return out
+}
+
+// address continues behind a lea: the address of a slot or of data ends the trace, a sum continues with its base.
+func (t *trace) address(v *view, i int, w *insn.Write, p place, want value, depth int) *path {
+	m := w.Src[0].Mem
+	s := t.step(v, i, StepConst, p, want)
+	if m.Base == insn.NoReg && m.Index == insn.NoReg {
+		c := t.constant(v, i, w, p, want, uint64(m.Disp))
+		c.steps[0].Text = fmt.Sprintf("%s is set to the address of %s", s.Reg, t.a.dataName(uint64(m.Disp)))
+		return c
+	}
+	if off, ok := t.a.slotOf(v.fn, i, m); ok {
+		s.Text = fmt.Sprintf("%s is set to the address of the stack slot %s", s.Reg, t.a.placeName(v, i, slotPlace(off, 8)))
+		out := end(StepConst, "the address of a local variable", Certain).then(s)
+		if want.ok && v.cfaOK && v.cfa+uint64(off) != want.v {
+			out.wrong = fmt.Sprintf("the slot is at %#x", v.cfa+uint64(off))
+		}
+		return out
+	}
+	if m.Index == insn.NoReg {
+		return t.sum(v, i, m.Base, m.Disp, p, want, depth)
+	}
+	return t.indexed(v, i, m, p, want, depth)
+}
+
+// indexed continues behind lea r, [b+i*s+d] with the term that explains the value: if one of them is known, with the other.
+func (t *trace) indexed(v *view, i int, m insn.Mem, p place, want value, depth int) *path {
+	base, index := m.Base, m.Index
+	if base == insn.NoReg {
+		return t.parts(v, i, p, want, "the product of "+index.String())
+	}
+	iv := t.a.regAt(v, i, index)
+	if iv.ok {
+		return t.sum(v, i, base, m.Disp+int64(iv.v*uint64(m.Scale)), p, want, depth)
+	}
+	return t.parts(v, i, p, want, fmt.Sprintf("the sum of %s and %s", base, index))
+}
+
+// parts ends at a computation whose inputs cannot be told apart.
+func (t *trace) parts(v *view, i int, p place, want value, what string) *path {
+	s := t.step(v, i, StepArith, p, want)
+	s.Text = fmt.Sprintf("%s computes %s as %s", s.Insn, s.Reg, what)
+	return end(StepArith, "it was computed from several values", Certain).then(s)
+}
+
+// sum continues behind r + k.
+func (t *trace) sum(v *view, i int, r insn.Reg, k int64, p place, want value, depth int) *path {
+	src := regPlace(r, 0, p.n)
+	before := value{cut(want.v-uint64(k), int(p.n)), want.ok}
+	s := t.step(v, i, StepArith, src, before)
+	s.Text = fmt.Sprintf("%s is %s%s", t.a.placeName(v, i, p), r, plusText(k))
+	return t.follow(v, i, src, before, depth+1).then(s)
+}
+
+func (t *trace) added(v *view, i int, w *insn.Write, p place, want value, depth int) *path {
+	o := w.Src[0]
+	if p.kind == placeReg && (p.lo != 0 || o.Len < 8 && p.n < 4) {
+		return t.parts(v, i, p, want, "a sum")
+	}
+	size := min(p.n, o.Len)
+	before := value{cut(want.v-uint64(w.Imm), int(size)), want.ok}
+	s := t.step(v, i, StepArith, p, before)
+	s.Text = fmt.Sprintf("%s adds %d to it", s.Insn, w.Imm)
+	if o.Kind == insn.MemOperand {
+		src, ok := t.a.memPlace(v, i, o, 4)
+		if !ok {
+			return end(StepArith, "it was computed in memory", Likely).then(s)
+		}
+		src.n = size
+		return t.follow(v, i, src, before, depth+1).then(s)
+	}
+	return t.follow(v, i, regPlace(o.Reg, o.Lo, size), before, depth+1).then(s)
+}
+
+// computed continues behind other arithmetic if there is only one input that is not a constant, or if all but one are
+// known and small, so that the other must be the pointer.
+func (t *trace) computed(v *view, i int, w *insn.Write, p place, want value, depth int) *path {
+	var inputs []insn.Operand
+	for _, o := range w.Src {
+		if o.Kind != insn.ImmOperand {
+			inputs = append(inputs, o)
+		}
+	}
+	s := t.step(v, i, StepArith, p, want)
+	s.Text = s.Insn + " computes it"
+	if len(inputs) == 1 && inputs[0].Kind == insn.RegOperand && p.kind == placeReg {
+		src := regPlace(inputs[0].Reg, inputs[0].Lo, inputs[0].Len)
+		return t.follow(v, i, src, value{}, depth+1).then(s)
+	}
+	if in := v.fn.insn(i); in.Mnemonic() == "add" && len(inputs) == 2 && p.kind == placeReg && inputs[0].Len == 8 {
+		for n, o := range inputs {
+			other := inputs[1-n]
+			val := t.a.operandAt(v, i, other, 4)
+			if o.Kind == insn.RegOperand && val.ok && t.a.mapping(val.v) == nil {
+				return t.sum(v, i, o.Reg, int64(val.v), p, want, depth)
+			}
+		}
+	}
+	return end(StepArith, "it was computed from several values", Certain).then(s)
+}
+
+// selected continues behind cmov and cmpxchg with whichever source fits.
+func (t *trace) selected(v *view, i int, w *insn.Write, p place, start int64, want value, depth int) *path {
+	var paths []*path
+	for _, o := range w.Src {
+		if t.forks++; t.forks > maxForks {
+			break
+		}
+		cutPlace := p
+		cutPlace.n = min(p.n, o.Len)
+		paths = append(paths, t.source(v, i, o, cutPlace, start, want, depth))
+	}
+	return t.choose(paths)
+}
+
+// dataName names a data or code address.
+func (a *Analyzer) dataName(addr uint64) string {
+	if sym, _, ok := a.code.LookupData(addr); ok && sym.Name != "" {
+		return plusOffset(sym.Name, addr-sym.Start)
+	}
+	if name := a.symbolAt(addr); name != "" {
+		return a.nameAt(addr)
+	}
+	return fmt.Sprintf("%#x", addr)
+}
+
+// readNow reads n bytes that the process holds at addr.
+func (a *Analyzer) readNow(addr uint64, n int) value {
+	if n != 1 && n != 2 && n != 4 && n != 8 {
+		return value{}
+	}
+	v, err := crash.ReadUint(a.crash.Memory, addr, n)
+	return value{v, err == nil}
+}
