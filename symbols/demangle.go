@@ -1,6 +1,7 @@
 package symbols
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/ianlancetaylor/demangle"
@@ -17,9 +18,13 @@ func Demangle(name string) (string, Language) {
 	switch {
 	case len(base) > maxDemangle:
 		return name, LangUnknown
-	case strings.HasPrefix(base, "_R"), isRustLegacy(base):
-		if s, err := demangle.ToString(base, demangle.LLVMStyle, demangle.MaxLength(13)); err == nil {
-			return cleanRust(s) + suffix, LangRust
+	case strings.HasPrefix(base, "_R"):
+		if s, err := demangle.ToString(base, demangle.MaxLength(13)); err == nil {
+			return unwrapSelf(dropDisambiguators(s)) + suffix, LangRust
+		}
+	case isRustLegacy(base):
+		if s, err := demangle.ToString(keepUnderscores(base), demangle.MaxLength(13)); err == nil {
+			return dropHash(s) + suffix, LangRust
 		}
 	case strings.HasPrefix(base, "_Z"), strings.HasPrefix(base, "___Z"), strings.HasPrefix(base, "_GLOBAL__"):
 		if s, err := demangle.ToString(base, demangle.MaxLength(13)); err == nil {
@@ -68,12 +73,59 @@ func isRustLegacy(name string) bool {
 	return true
 }
 
-// cleanRust drops the hash of the old scheme and the crate disambiguators of the new one.
-func cleanRust(s string) string {
-	if i := strings.LastIndex(s, "::h"); i >= 0 && len(s)-i == len("::h0123456789abcdef") && isHex(s[i+3:]) {
-		s = s[:i]
+// keepUnderscores doubles the underscore at the start of a segment of Rust's old scheme: the demangler takes it for a
+// separator and drops it. Before '$' it is one.
+func keepUnderscores(name string) string {
+	var b strings.Builder
+	b.WriteString("_ZN")
+	for rest := name[3:]; ; {
+		digits := 0
+		for digits < len(rest) && rest[digits] >= '0' && rest[digits] <= '9' {
+			digits++
+		}
+		n, err := strconv.Atoi(rest[:digits])
+		if err != nil || n > len(rest)-digits {
+			b.WriteString(rest)
+			return b.String()
+		}
+		segment := rest[digits : digits+n]
+		if strings.HasPrefix(segment, "_") && !strings.HasPrefix(segment, "_$") {
+			segment = "_" + segment
+		}
+		b.WriteString(strconv.Itoa(len(segment)))
+		b.WriteString(segment)
+		rest = rest[digits+n:]
 	}
-	return dropDisambiguators(s)
+}
+
+// dropHash removes the hash that ends names of the old scheme, where the demangler leaves it.
+func dropHash(s string) string {
+	if i := strings.LastIndex(s, "::h"); i >= 0 && len(s)-i == len("::h0123456789abcdef") && isHex(s[i+3:]) {
+		return s[:i]
+	}
+	return s
+}
+
+// unwrapSelf writes "<a::T>::f" as "a::T::f"; "<a::T as b::Trait>::f" needs its brackets.
+func unwrapSelf(s string) string {
+	if !strings.HasPrefix(s, "<") {
+		return s
+	}
+	depth := 0
+	for i := range len(s) {
+		switch {
+		case s[i] == '<':
+			depth++
+		case s[i] == '>' && (i == 0 || s[i-1] != '-'):
+			depth--
+		case depth == 1 && strings.HasPrefix(s[i:], " as "):
+			return s
+		}
+		if depth == 0 {
+			return s[1:i] + s[i+1:]
+		}
+	}
+	return s
 }
 
 // dropDisambiguators removes "[0123456789abcdef]" behind crate names.

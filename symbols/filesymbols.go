@@ -14,10 +14,7 @@ func FileSymbols(path string, names []string) (map[string]uint64, error) {
 	}
 	defer f.close()
 	found := make(map[string]uint64, len(names))
-	wanted := make(map[string]bool, len(names))
-	for _, n := range names {
-		wanted[n] = true
-	}
+	wanted := newWantedNames(names)
 	err = fence(path, func() error {
 		for _, section := range []string{".symtab", ".dynsym"} {
 			t := sectionTable(f, section, FromSymtab)
@@ -34,14 +31,14 @@ func FileSymbols(path string, names []string) (map[string]uint64, error) {
 }
 
 // pick adds the addresses of wanted functions to found.
-func (t *symbolTable) pick(wanted map[string]bool, found map[string]uint64) {
+func (t *symbolTable) pick(wanted wantedNames, found map[string]uint64) {
 	for i := range t.count() {
 		e, shndx := t.at(i)
 		if e.kind() != elf.STT_FUNC && e.kind() != elf.STT_NOTYPE || !defined(e, shndx) {
 			continue
 		}
 		name := t.nameBytes(e.name)
-		if !wanted[string(name)] || !t.isFunc(e, shndx) {
+		if !wanted.has(name) || !t.isFunc(e, shndx) {
 			continue
 		}
 		if _, have := found[string(name)]; have && e.binding() == elf.STB_LOCAL {
@@ -49,4 +46,31 @@ func (t *symbolTable) pick(wanted map[string]bool, found map[string]uint64) {
 		}
 		found[string(name)] = e.value
 	}
+}
+
+// wantedNames are names to look for: exact ones, and endings of mangled names whose start differs from build to build.
+type wantedNames struct {
+	exact   map[string]bool
+	endings [][]byte
+}
+
+func newWantedNames(names []string) wantedNames {
+	w := wantedNames{exact: make(map[string]bool, len(names))}
+	for _, n := range names {
+		if ending, ok := strings.CutPrefix(n, "*"); ok {
+			w.endings = append(w.endings, []byte(ending))
+		} else {
+			w.exact[n] = true
+		}
+	}
+	return w
+}
+
+func (w *wantedNames) has(name []byte) bool {
+	for _, e := range w.endings {
+		if bytes.HasSuffix(name, e) {
+			return true
+		}
+	}
+	return w.exact[string(name)]
 }

@@ -1,0 +1,141 @@
+package symbols
+
+import (
+	"debug/dwarf"
+	"path/filepath"
+
+	"meshdiag/crash"
+)
+
+// Lines returns the source-level functions at a, innermost first; the last one is the function that has the frame. nil
+// when there is no line information. Line 0 means code that the compiler assigns to no line.
+func (s *Symbolizer) Lines(a crash.CodeAddress) (out []InlinedCall) {
+	addr := a.Lookup()
+	m, ok := s.ModuleAt(addr)
+	if !ok {
+		return nil
+	}
+	err := fence("the debug information of "+m.Name(), func() error {
+		x := s.linesOf(m)
+		if x == nil {
+			return nil
+		}
+		if u := x.unitFor(addr - m.Bias); u != nil {
+			out = x.describe(u, addr-m.Bias)
+		}
+		return nil
+	})
+	if err != nil || len(out) == 0 {
+		return nil
+	}
+	last := &out[len(out)-1]
+	if sym, _, ok := s.Lookup(a); ok {
+		last.Function, _ = Demangle(sym.Name)
+	}
+	return out
+}
+
+// describe joins the line table with the inlined calls at pc: the table has the innermost place, and each inlined call
+// tells where in the next outer function it stands.
+func (x *lineIndex) describe(u *dwarfUnit, pc uint64) []InlinedCall {
+	table := x.tableOf(u)
+	file, line, found := table.at(pc)
+	name, calls, inFunc := x.functionAt(u, pc)
+	if !found && !inFunc {
+		return nil
+	}
+	var out []InlinedCall
+	for i := len(calls) - 1; i >= 0; i-- {
+		fn, _ := Demangle(calls[i].name)
+		out = append(out, InlinedCall{Function: fn, File: file, Line: line, Inlined: true})
+		file, line = table.file(calls[i].callFile), int(calls[i].callLine)
+	}
+	fn, _ := Demangle(name)
+	return append(out, InlinedCall{Function: fn, File: file, Line: line})
+}
+
+// lineTable is the line program of one unit. It is run anew for each address: a unit is asked few times, and its rows
+// would take more memory than its program.
+type lineTable struct {
+	reader *dwarf.LineReader
+	files  []*dwarf.LineFile
+}
+
+// tableOf opens a unit's line table with debug/dwarf, which is given this unit only: opening all of them would parse
+// every unit's abbreviations.
+func (x *lineIndex) tableOf(u *dwarfUnit) *lineTable {
+	if t, ok := x.tables[u.off]; ok {
+		return t
+	}
+	t := &lineTable{}
+	x.tables[u.off] = t
+	sec := u.sec
+	d, err := dwarf.New(sec.abbrev, nil, nil, sec.info[u.off:u.end], sec.line, nil, sec.ranges, sec.str)
+	if err != nil {
+		return t
+	}
+	for name, b := range map[string][]byte{
+		".debug_line_str": sec.lineStr, ".debug_addr": sec.addr, ".debug_str_offsets": sec.strOffsets,
+		".debug_rnglists": sec.rnglists,
+	} {
+		if err := d.AddSection(name, b); err != nil {
+			return t
+		}
+	}
+	root, err := d.Reader().Next()
+	if err != nil || root == nil {
+		return t
+	}
+	lr, err := d.LineReader(root)
+	if err != nil || lr == nil {
+		return t
+	}
+	t.reader, t.files = lr, lr.Files()
+	return t
+}
+
+// maxLineRows bounds one run of a line program.
+const maxLineRows = 16 << 20
+
+// at returns file and line of a link-time address.
+func (t *lineTable) at(pc uint64) (file string, line int, ok bool) {
+	if t.reader == nil {
+		return "", 0, false
+	}
+	t.reader.Reset()
+	var prev, cur dwarf.LineEntry
+	inSequence := false
+	start := uint64(0)
+	for range maxLineRows {
+		if err := t.reader.Next(&cur); err != nil {
+			break
+		}
+		if !inSequence {
+			start = cur.Address
+		}
+		// Sequences at zero belong to functions that the linker threw away.
+		if inSequence && start != 0 && pc >= prev.Address && pc < cur.Address {
+			t.files = t.reader.Files()
+			return fileName(prev.File), prev.Line, true
+		}
+		prev, inSequence = cur, !cur.EndSequence
+	}
+	t.files = t.reader.Files()
+	return "", 0, false
+}
+
+// file returns the name for an index of the unit's file table.
+func (t *lineTable) file(i uint64) string {
+	if i >= uint64(len(t.files)) {
+		return ""
+	}
+	return fileName(t.files[i])
+}
+
+// fileName is the file's path; debug/dwarf has joined it with the folder of the compilation, which may be relative.
+func fileName(f *dwarf.LineFile) string {
+	if f == nil || f.Name == "" {
+		return ""
+	}
+	return filepath.Clean(f.Name)
+}
