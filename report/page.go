@@ -90,7 +90,7 @@ func fit(cells []cell, columns int) int {
 	used, space, joint := 0, 0, 0
 	for i, c := range cells {
 		used += runeWidth(c.r)
-		if c.r == ' ' {
+		if c.r == ' ' && !(i+1 < len(cells) && cells[i+1].r == '%') { // "83 %" stays together
 			space = i
 		}
 		if used > columns {

@@ -20,7 +20,9 @@ func (t *text) stacks() {
 			continue
 		}
 		t.heading("Stack of " + stackName(s))
-		t.waits(s)
+		if t.r.Outcome.Kind == kindHung { // the system call of a thread that died is how it died
+			t.waits(s)
+		}
 		t.frames(s, 0)
 	}
 	if t.r.Outcome.Kind == kindHung || t.verbose {

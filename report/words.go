@@ -80,6 +80,9 @@ func outcomeLabel(o Outcome) string {
 	}
 }
 
+// stems are parts of words by which a title already tells the outcome: "it hangs", "main panicked".
+var stems = map[string]string{kindHung: "hang", kindPanicked: "panic"}
+
 func signalName(o Outcome) string {
 	if o.Signal == nil {
 		return ""
@@ -104,7 +107,7 @@ func headline(r *Report) string {
 	if best.ID == causeUnknown && !strings.Contains(strings.ToLower(text), "unknown") {
 		text = "cause unknown: " + text
 	}
-	if !strings.HasPrefix(strings.ToLower(text), strings.ToLower(label)) {
+	if !strings.Contains(strings.ToLower(text), strings.ToLower(orElse(stems[r.Outcome.Kind], label))) {
 		text = label + ": " + text
 	}
 	if s := sureness(best); s != "" {
