@@ -44,8 +44,7 @@ func sightingOf(seen []crash.Sighting, used []bool, tid int) int {
 
 func (w *walk) stackOf(s *crash.Sighting) ([]symbols.Frame, []heuristics.FrameInfo) {
 	st := w.sym.Unwind(&s.Thread, crash.Layers{s.Memory, w.crash.Memory}, otherFrames)
-	w.sym.Describe(&st)
-	return st.Frames, classify(w.prof, st.Frames)
+	return st.Frames, w.describe(&st)
 }
 
 // panicOrigin is the sighting at which the death by panic began, when the stack at the end no longer shows it: the panic
@@ -84,8 +83,7 @@ func (w *walk) refocus(s *crash.Sighting) {
 	w.crash = &v
 	w.c.Crash = &v
 	st := w.sym.Unwind(&v.Threads[v.Focus], v.Memory, focusFrames)
-	w.sym.Describe(&st)
+	w.c.Frames = w.describe(&st)
 	w.c.Stacks[v.Focus] = st
-	w.c.Frames = classify(w.prof, st.Frames)
 	w.c.Roles = startup.Roles(w.crash, w.c.Stacks, w.prof)
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // panicSymbols are functions through which every panic of a language passes before anything is unwound. rust_panic is
-// kept by Rust's standard library for this purpose (library/std/src/panicking.rs).
-var panicSymbols = []string{"rust_panic"}
+// kept by Rust's standard library for this purpose (library/std/src/panicking.rs); newer compilers mangle its name.
+var panicSymbols = []string{"rust_panic", "*7___rustc10rust_panic"}
 
 func run(ctx context.Context, o RunOptions) (*report.Report, error) {
 	breakpoints, err := breakpoints(o.Profile)

@@ -31,8 +31,7 @@ func (w *walk) stack(i int) report.Stack {
 		Waits: opt(waits(t)), Frames: []report.Frame{}, Truncated: opt(st.Truncated)}
 	infos, marks := w.c.Frames, heuristics.Marks(&w.c)
 	if i != w.crash.Focus {
-		w.sym.Describe(st)
-		infos, marks = classify(w.prof, st.Frames), nil
+		infos, marks = w.describe(st), nil
 	}
 	for j := range st.Frames {
 		if j >= shownFrames {

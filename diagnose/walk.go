@@ -67,8 +67,7 @@ func (w *walk) names() error {
 		w.c.Stacks[i] = w.sym.Unwind(t, nil, max)
 	}
 	if st := w.focusStack(); st != nil {
-		w.sym.Describe(st)
-		w.c.Frames = classify(w.prof, st.Frames)
+		w.c.Frames = w.describe(st)
 	}
 	return nil
 }
@@ -130,17 +129,23 @@ func (r reader) ReadUint(addr uint64, size int) (uint64, error) {
 	return crash.ReadUint(r.mem, addr, size)
 }
 
-func classify(p *profile.Profile, frames []symbols.Frame) []heuristics.FrameInfo {
-	infos := make([]heuristics.FrameInfo, len(frames))
-	for i := range frames {
-		f := &frames[i]
+// describe names the frames of a stack and says what each is. Lines and inlined functions are looked up only outside
+// libc, whose frames are folded in every report: its debug information is large, compressed and of no use to a reader.
+func (w *walk) describe(st *symbols.Stack) []heuristics.FrameInfo {
+	infos := make([]heuristics.FrameInfo, len(st.Frames))
+	for i := range st.Frames {
+		f := &st.Frames[i]
+		f.Demangled, f.Language = symbols.Demangle(f.Symbol.Name)
 		path, main := "", false
 		if f.Module != nil {
 			path, main = f.Module.Path, f.Module.Main
 		}
-		k := p.Classify(f.Symbol.Name, f.Demangled, path, main)
+		k := w.prof.Classify(f.Symbol.Name, f.Demangled, path, main)
 		infos[i] = heuristics.FrameInfo{Kind: k.Kind, Part: k.Part, Readable: k.Readable, Rule: k.Rule,
-			Extern: p.Extern(f.Symbol.Name)}
+			Extern: w.prof.Extern(f.Symbol.Name)}
+		if k.Kind != profile.KindLibc {
+			w.sym.DescribeFrame(f)
+		}
 	}
 	return infos
 }
