@@ -65,6 +65,11 @@ type cell struct {
 
 // line writes spans, the first line indented by first columns and those that follow by hang columns.
 func (p *page) line(first, hang int, spans ...span) {
+	p.labelled(first, hang, 0, spans...)
+}
+
+// labelled is line with a label of so many characters in front, which what follows it is not torn from.
+func (p *page) labelled(first, hang, label int, spans ...span) {
 	var cells []cell
 	for _, s := range spans {
 		for _, r := range cutText(s.text, p.limit) {
@@ -74,23 +79,23 @@ func (p *page) line(first, hang int, spans ...span) {
 	hang = min(hang, p.width/3)
 	indent := first
 	for {
-		n := fit(cells, p.width-indent)
+		n := fit(cells, label, p.width-indent)
 		p.emit(indent, cells[:n])
 		cells = skipSpaces(cells[n:])
 		if len(cells) == 0 {
 			return
 		}
-		indent = hang
+		indent, label = hang, 0
 	}
 }
 
-// fit is how many cells go on a line of so many columns: up to the last space, or else up to a joint in a long word, or else as
-// many as there is room for, and always at least one.
-func fit(cells []cell, columns int) int {
+// fit is how many cells go on a line of so many columns: up to the last space behind the label, or else up to a joint in a long
+// word, or else as many as there is room for, and always at least one.
+func fit(cells []cell, label, columns int) int {
 	used, space, joint := 0, 0, 0
 	for i, c := range cells {
 		used += runeWidth(c.r)
-		if c.r == ' ' && !(i+1 < len(cells) && cells[i+1].r == '%') { // "83 %" stays together
+		if c.r == ' ' && i >= label && !(i+1 < len(cells) && cells[i+1].r == '%') { // "83 %" stays together
 			space = i
 		}
 		if used > columns {
@@ -159,8 +164,8 @@ const labelWidth = 15
 
 // row writes a named fact.
 func (p *page) row(label string, spans ...span) {
-	pad := strings.Repeat(" ", max(labelWidth-2-len(label), 1))
-	p.line(2, labelWidth, append([]span{{label + pad, faint}}, spans...)...)
+	label += strings.Repeat(" ", max(labelWidth-2-len(label), 1))
+	p.labelled(2, labelWidth, len(label), append([]span{{label, faint}}, spans...)...)
 }
 
 // runeWidth is the columns that r takes on a terminal: two for wide East Asian characters, none for combining marks.

@@ -28,6 +28,14 @@ func TestWrap(t *testing.T) {
 	}
 }
 
+func TestLabelStaysWithItsText(t *testing.T) {
+	p := newPage(TextOptions{Width: 40})
+	p.row("program", span{strings.Repeat("a", 60), plain})
+	if got, want := p.buf.String(), "  program      "+strings.Repeat("a", 25)+"\n"; !strings.HasPrefix(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestLongTextSaysWhatIsMissing(t *testing.T) {
 	long := strings.Repeat("é", longText+5)
 	for _, tt := range []struct {

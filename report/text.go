@@ -172,12 +172,15 @@ func (t *text) phase() {
 	if p.NextMessage != nil {
 		t.row("next one", span{*p.NextMessage + " (never printed)", plain})
 	}
-	switch note := strings.TrimSpace(phaseMeaning(p) + " " + deref(p.Why)); {
-	case note == "":
+	if w := phaseMeaning(p); w != "" {
+		t.row("", span{w, faint})
+	}
+	switch {
+	case p.Why == nil:
 	case p.ID != nil || p.LastMessage != nil:
-		t.row("", span{note, faint})
+		t.row("known", span{*p.Why, faint})
 	case t.r.Target.Runtime != nil || t.verbose:
-		t.row("phase", span{"not known: " + note, plain}) // for other programs nobody expects one
+		t.row("phase", span{"not known: " + *p.Why, plain}) // for other programs nobody expects one
 	}
 }
 

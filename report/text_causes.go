@@ -98,7 +98,8 @@ func blameWords(b Blame) string {
 
 // fact is a labelled line inside a cause.
 func (t *text) fact(label string, spans ...span) {
-	t.line(5, labelWidth, append([]span{{fmt.Sprintf("%-9s", label), faint}}, spans...)...)
+	label = fmt.Sprintf("%-9s", label)
+	t.labelled(5, 5+len(label), len(label), append([]span{{label, faint}}, spans...)...)
 }
 
 // steps lists items under one label.
