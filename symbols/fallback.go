@@ -80,6 +80,11 @@ func (w *walker) withoutRow(f *walked, reason error) (next walked, more bool) {
 		return next, false
 	}
 	why := fmt.Sprintf("%s: %v", w.s.name(f.code.Lookup()), reason)
+	if !f.code.IsReturn && w.s.beforeStubJump(f.code.Addr) {
+		if c, err := entryRow.step(&f.regs, w.mem, 0); err == nil {
+			return w.fromRow(f, &entryRow, &c)
+		}
+	}
 	if next, ok := w.frameless(f, why); ok {
 		return next, true
 	}
@@ -92,6 +97,13 @@ func (w *walker) withoutRow(f *walked, reason error) (next walked, more bool) {
 	}
 	return w.scan(f, why)
 }
+
+// entryRow is the row of any function before its first instruction: only the return address was pushed.
+var entryRow = func() (r row) {
+	r.cfa = rule{kind: ruleRegOffset, reg: crash.RSP, off: 8}
+	r.regs[crash.RIP] = rule{kind: ruleOffset, off: -8}
+	return r
+}()
 
 // isEntry reports whether addr lies at the entry point of its module, which nobody calls.
 func (w *walker) isEntry(addr uint64) bool {

@@ -7,7 +7,8 @@ import (
 )
 
 // FileSymbols returns the link-time addresses of the named functions that the ELF file at path defines, by raw name.
-// A name that begins with * is the ending of a mangled name whose start differs between builds. Names it does not define are missing from the result. One pass over the symbol table, no index: this is what a tracer
+// A name that begins with * is the ending of a mangled name whose start differs between builds. Names it does not define
+// are missing from the result. One pass over the symbol table, no index: this is what a tracer
 // asks before it sets breakpoints, while the target waits. Of several functions with one name a global one counts.
 func FileSymbols(path string, names []string) (map[string]uint64, error) {
 	f, err := openELF(path)

@@ -145,10 +145,7 @@ func (s *Symbolizer) pltStub(m *Module, addr uint64) (name string, start, size u
 		if sec.Name != ".plt" && !strings.HasPrefix(sec.Name, ".plt.") && sec.Name != ".iplt" {
 			return "", 0, 0, false
 		}
-		size = sec.Entsize
-		if size == 0 || size > maxPLTStub {
-			size = 16
-		}
+		size = m.stubSize(sec)
 		start = sec.Addr + (vaddr-sec.Addr)/size*size
 	} else if m.file != nil || !m.img.hdr.executable(vaddr) {
 		return "", 0, 0, false
@@ -167,6 +164,37 @@ func (s *Symbolizer) pltStub(m *Module, addr uint64) (name string, start, size u
 		name = s.resolvedSlot(m, slot+m.Bias)
 	}
 	return name, start + m.Bias, max(size, 8), name != ""
+}
+
+// stubSize is the size of the stubs in a section. Static programs do not say it: their stubs are either a jump and
+// padding to 8 bytes, or 16 bytes.
+func (m *Module) stubSize(sec *elf.Section) uint64 {
+	if sec.Entsize >= 8 && sec.Entsize <= maxPLTStub {
+		return sec.Entsize
+	}
+	b, err := m.img.constant(sec.Addr, 16)
+	if err == nil && isIndirectJump(b) && isIndirectJump(b[8:]) {
+		return 8
+	}
+	return 16
+}
+
+// isIndirectJump recognises jmp *slot(%rip), with or without bnd before it.
+func isIndirectJump(b []byte) bool {
+	if len(b) > 0 && b[0] == 0xf2 {
+		b = b[1:]
+	}
+	return len(b) >= 6 && b[0] == 0xff && b[1] == 0x25
+}
+
+// beforeStubJump reports whether pc stands in a linker stub where the stub has not pushed anything: the stack is as at
+// the entry of a function. Stubs of lld and of static programs have no unwind rows.
+func (s *Symbolizer) beforeStubJump(pc uint64) bool {
+	if _, ok := s.PLTName(pc); !ok {
+		return false
+	}
+	b := s.codeBytes(pc, 8)
+	return isIndirectJump(b) || len(b) >= 4 && b[0] == 0xf3 && b[1] == 0x0f && b[2] == 0x1e && b[3] == 0xfa
 }
 
 // stubSlot decodes the stub's jump: jmp *slot(%rip), with or without endbr64 and bnd before it; or a lazy stub of

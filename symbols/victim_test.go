@@ -128,15 +128,11 @@ func (v *victim) observe(tid int, argv []string) (*crash.Crash, error) {
 	if v.mem, err = os.Open(fmt.Sprintf("/proc/%d/mem", v.pid)); err != nil {
 		return nil, err
 	}
-	var regs unix.PtraceRegs
-	if err := unix.PtraceGetRegs(tid, &regs); err != nil {
+	regs, err := readRegs(tid)
+	if err != nil {
 		return nil, err
 	}
-	th := crash.Thread{TID: tid, RegsOK: true, Regs: crash.Regs{
-		R15: regs.R15, R14: regs.R14, R13: regs.R13, R12: regs.R12, RBP: regs.Rbp, RBX: regs.Rbx, R11: regs.R11,
-		R10: regs.R10, R9: regs.R9, R8: regs.R8, RAX: regs.Rax, RCX: regs.Rcx, RDX: regs.Rdx, RSI: regs.Rsi,
-		RDI: regs.Rdi, OrigRAX: regs.Orig_rax, RIP: regs.Rip, EFLAGS: regs.Eflags, RSP: regs.Rsp, FSBase: regs.Fs_base,
-	}}
+	th := crash.Thread{TID: tid, RegsOK: true, Regs: regs}
 	exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", v.pid))
 	c := &crash.Crash{
 		Target:  crash.Target{Source: crash.SourceLive, Path: argv[0], PID: v.pid, ExePath: exe, Arch: "amd64"},
@@ -151,6 +147,23 @@ func (v *victim) observe(tid int, argv []string) (*crash.Crash, error) {
 	}
 	c.Mappings, err = readMaps(v.pid)
 	return c, err
+}
+
+func readRegs(tid int) (crash.Regs, error) {
+	var r unix.PtraceRegs
+	err := unix.PtraceGetRegs(tid, &r)
+	return crash.Regs{
+		R15: r.R15, R14: r.R14, R13: r.R13, R12: r.R12, RBP: r.Rbp, RBX: r.Rbx, R11: r.R11, R10: r.R10, R9: r.R9, R8: r.R8,
+		RAX: r.Rax, RCX: r.Rcx, RDX: r.Rdx, RSI: r.Rsi, RDI: r.Rdi, OrigRAX: r.Orig_rax, RIP: r.Rip, EFLAGS: r.Eflags,
+		RSP: r.Rsp, FSBase: r.Fs_base,
+	}, err
+}
+
+// call runs f on the thread that traces the process.
+func (v *victim) call(f func()) {
+	done := make(chan struct{})
+	v.do <- func() { f(); close(done) }
+	<-done
 }
 
 func readMaps(pid int) ([]crash.Mapping, error) {
