@@ -2,7 +2,9 @@ package report
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
+	"sync"
 )
 
 // A stack is shown as entries: frames that a reader should see, and sentences in place of those that would hide them.
@@ -129,4 +131,29 @@ func foldNote(hidden []Frame) string {
 		noun = "frame"
 	}
 	return "… " + strings.Join(kinds, ", ") + " " + noun
+}
+
+// backtraceLine is a line of the backtrace that a program prints of itself, as Rust's standard library does: it says what
+// the report's own stack says better, and it crowds out the message before it.
+var backtraceLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\s*(?:\d+:\s+(?:0x[0-9a-f]+ - )?\S|at \S+:\d+|stack backtrace:$)`)
+})
+
+// foldTail puts one note in place of each run of three or more lines of a backtrace.
+func foldTail(tail []OutputLine) []OutputLine {
+	var out []OutputLine
+	for i := 0; i < len(tail); {
+		n := 0
+		for i+n < len(tail) && backtraceLine().MatchString(tail[i+n].Text) {
+			n++
+		}
+		if n >= 3 {
+			note := tail[i]
+			note.Text = fmt.Sprintf("… %d lines of its own backtrace", n)
+			out, i = append(out, note), i+n
+			continue
+		}
+		out, i = append(out, tail[i]), i+1
+	}
+	return out
 }

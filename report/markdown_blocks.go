@@ -172,7 +172,7 @@ func outputLines(r *Report) []string {
 	if r.Outcome.Kind == kindHealthy {
 		return nil
 	}
-	tail := r.Output.Tail
+	tail := foldTail(r.Output.Tail)
 	if len(tail) > tailLines {
 		tail = tail[len(tail)-tailLines:]
 	}

@@ -160,11 +160,9 @@ func (t *text) frame(f *Frame) {
 	if mark != "" {
 		name = bold
 	}
-	spans := []span{
-		{fmt.Sprintf("#%-3d", f.Index), faint},
-		{fmt.Sprintf("%-10s", mark), markStyles[mark]},
-		{frameName(*f), name},
-	}
+	spans := []span{{fmt.Sprintf("#%-3d", f.Index), faint}, {fmt.Sprintf("%-10s", mark), markStyles[mark]}}
+	label := len(spans[0].text) + len(spans[1].text)
+	spans = append(spans, span{frameName(*f), name})
 	if tags := frameTags(f); tags != "" {
 		spans = append(spans, span{" (" + tags + ")", faint})
 	}
@@ -177,7 +175,7 @@ func (t *text) frame(f *Frame) {
 			spans = append(spans, span{"  " + *f.Module + "+" + *f.Offset, faint})
 		}
 	}
-	t.line(2, 16, spans...)
+	t.labelled(2, 2+label, label, spans...)
 }
 
 // frameTags is what a reader should know of a frame besides its name: its part in the runtime, and doubts about it.
@@ -210,12 +208,16 @@ func (t *text) output() {
 		return
 	}
 	t.heading("Last output")
+	if !t.verbose {
+		tail = foldTail(tail)
+	}
 	if n := len(tail) - tailLines; n > 0 && !t.verbose {
 		t.line(2, 4, span{fmt.Sprintf("… %s before, see --verbose", count(n, "line")), faint})
 		tail = tail[n:]
 	}
 	for _, l := range tail {
-		t.line(2, 6, span{outputMargin(l), faint}, span{l.Text, plain})
+		margin := outputMargin(l)
+		t.labelled(2, 6, len(margin), span{margin, faint}, span{l.Text, plain})
 	}
 }
 

@@ -3,6 +3,8 @@ package report
 import (
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestSureness(t *testing.T) {
@@ -84,6 +86,34 @@ func TestFold(t *testing.T) {
 			}
 			if s := strings.Join(got, " "); s != tt.want {
 				t.Errorf("got %q, want %q", s, tt.want)
+			}
+		})
+	}
+}
+
+func TestFoldTail(t *testing.T) {
+	lines := func(texts ...string) []OutputLine {
+		var out []OutputLine
+		for _, s := range texts {
+			out = append(out, OutputLine{Text: s})
+		}
+		return out
+	}
+	tests := []struct {
+		name     string
+		in, want []OutputLine
+	}{
+		{"a backtrace", lines("panicked at x", "stack backtrace:", "   0:     0x55a67f - rust_begin", "      at /rustc/a.rs:5:1", "   1: main", "aborting"),
+			lines("panicked at x", "… 4 lines of its own backtrace", "aborting")},
+		{"two lines stay", lines("a", "1: one", "2: two", "b"), lines("a", "1: one", "2: two", "b")},
+		{"words stay", lines("at noon: we eat", "at five", "at six"), lines("at noon: we eat", "at five", "at six")},
+		{"times stay", lines("12:01:02 a", "12:01:03 b", "12:01:04 c"), lines("12:01:02 a", "12:01:03 b", "12:01:04 c")},
+		{"nothing", nil, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, foldTail(tt.in)); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}
