@@ -22,7 +22,14 @@ func (t *tracer) onSignal(th *thread, sig unix.Signal) {
 		return
 	}
 	th.entering = nil
+	if t.suspends(th, sig) {
+		t.resume(th, unix.SIGSTOP)
+		return
+	}
 	if th.proc != t.target {
+		if t.isHangup(sig, info) {
+			sig = 0
+		}
 		t.resume(th, sig)
 		return
 	}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"meshdiag/crash"
 )
 
 const leavePatience = time.Second
@@ -57,19 +59,23 @@ func (t *tracer) release(th *thread, ws unix.WaitStatus) bool {
 		return false
 	}
 	sig := unix.Signal(0)
-	switch event := int(ws) >> 16; {
-	case event == 0:
+	switch event := int(ws) >> 16; event {
+	case 0:
 		sig = unix.Signal(int(ws) >> 8 & 0xff)
-		if t.isHangup(th, sig) {
+		if info, err := getSiginfo(th.tid); err == nil && t.isHangup(sig, info) {
 			sig = 0
+			t.interruptSiblings(th)
 		}
-	case event == unix.PTRACE_EVENT_CLONE, event == unix.PTRACE_EVENT_FORK, event == unix.PTRACE_EVENT_VFORK:
-		if msg, err := eventMessage(th.tid); err == nil && t.threads[int(msg)] == nil {
+	case unix.PTRACE_EVENT_CLONE, unix.PTRACE_EVENT_FORK, unix.PTRACE_EVENT_VFORK, eventStop:
+		if t.awaitsHangup(th) {
+			return false // its signal stop comes next
+		}
+		if msg, err := eventMessage(th.tid); err == nil && event != eventStop && t.threads[int(msg)] == nil {
 			t.adopt(int(msg))
 		}
-	case event == eventStop && t.hangupPending(th):
-		t.resume(th, 0) // its signal stop comes next
-		return true
+	}
+	if th.mask != nil {
+		setBlockedSignals(th.tid, *th.mask)
 	}
 	th.proc.breaks.removeAll(th.tid)
 	_ = detach(th.tid, sig)
@@ -77,18 +83,15 @@ func (t *tracer) release(th *thread, ws unix.WaitStatus) bool {
 	return true
 }
 
-// isHangup tells the SIGHUP and SIGCONT that the kernel sends to the foreground of our pseudo-terminal because its session
-// leader, the target, has ended. Under the user's own terminal the session leader is the shell, and nobody gets them.
-func (t *tracer) isHangup(th *thread, sig unix.Signal) bool {
-	if !t.io.full || sig != unix.SIGHUP && sig != unix.SIGCONT {
-		return false
-	}
-	info, err := getSiginfo(th.tid)
-	return err == nil && info.Code == siKernel
+// isHangup tells the SIGHUP and SIGCONT that the kernel sends to the foreground of our pseudo-terminal when its session
+// leader, the target, ends. Under the user's own terminal the session leader is the shell, and nobody gets them.
+func (t *tracer) isHangup(sig unix.Signal, info *crash.Signal) bool {
+	return t.io.full && (sig == unix.SIGHUP || sig == unix.SIGCONT) && info.Code == siKernel && t.target.remaining() == 0
 }
 
-// hangupPending reports that such a SIGHUP is about to be delivered.
-func (t *tracer) hangupPending(th *thread) bool {
+// awaitsHangup reports that such a SIGHUP is on its way to a thread. One that is blocked is unblocked for the moment,
+// because a signal can only be taken away when it is delivered.
+func (t *tracer) awaitsHangup(th *thread) bool {
 	if !t.io.full {
 		return false
 	}
@@ -97,6 +100,22 @@ func (t *tracer) hangupPending(th *thread) bool {
 		return false
 	}
 	pending, _ := statusMask(status, "ShdPnd")
-	blocked, _ := statusMask(status, "SigBlk")
-	return pending&^blocked&signalBit(unix.SIGHUP) != 0
+	if pending&signalBit(unix.SIGHUP) == 0 {
+		return false
+	}
+	mask, ok := blockedSignals(th.tid)
+	if ok && th.mask == nil && mask&signalBit(unix.SIGHUP) != 0 {
+		th.mask = &mask
+		setBlockedSignals(th.tid, mask&^signalBit(unix.SIGHUP))
+	}
+	return ok
+}
+
+// interruptSiblings calls the threads back that were let go to meet a signal which another thread has taken.
+func (t *tracer) interruptSiblings(th *thread) {
+	for _, other := range th.proc.threads {
+		if other != th && other.state != stopped {
+			_ = interrupt(other.tid)
+		}
+	}
 }

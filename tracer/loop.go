@@ -25,6 +25,7 @@ type tracer struct {
 	threads   map[int]*thread
 	backlog   []waited // stops that were collected during a freeze and are not handled yet
 	ownCont   bool     // the SIGCONT of our launch has not come by yet
+	suspended bool     // the target is being stopped for a Ctrl-Z
 
 	sightings sightings
 	warnings  []string

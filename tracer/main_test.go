@@ -218,9 +218,23 @@ func symbol(t *testing.T, c *crash.Crash, name string) uint64 {
 	return addrs[name] + c.Auxv[atEntry] - entry
 }
 
-// within reports whether pc lies in the first bytes of a function.
+// within reports whether pc lies in a function of the crashed program.
 func within(t *testing.T, c *crash.Crash, pc uint64, name string) bool {
 	t.Helper()
+	f, err := elf.Open(c.Target.ExePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	syms, err := f.Symbols()
+	if err != nil {
+		t.Fatal(err)
+	}
 	start := symbol(t, c, name)
-	return pc >= start && pc < start+64
+	for _, s := range syms {
+		if s.Name == name {
+			return pc >= start && pc < start+s.Size
+		}
+	}
+	return false
 }

@@ -30,6 +30,7 @@ type thread struct {
 	queued     bool      // its pending stop is in the backlog: it stays stopped until that is handled
 	entering   *sighting // stepping into the handler of this sighting's signal
 	aside      *scratch  // it executes one instruction away from its place
+	mask       *uint64   // the signal mask to give back before it is let go
 	stepping   bool      // a single step that has not reported yet
 	exiting    bool      // its exit event was seen
 	held       bool      // kept at its exit event until all threads of the process are there

@@ -109,6 +109,10 @@ func eventMessage(tid int) (uint64, error) {
 	return msg, nil
 }
 
+func setBlockedSignals(tid int, mask uint64) {
+	_, _, _ = unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SETSIGMASK, uintptr(tid), 8, uintptr(unsafe.Pointer(&mask)), 0, 0)
+}
+
 // blockedSignals is a thread's signal mask: bit n-1 for signal n.
 func blockedSignals(tid int) (uint64, bool) {
 	var mask uint64
