@@ -236,3 +236,22 @@ func dump(t testing.TB, st Stack) {
 	}
 	t.Logf("depth %d elided %d truncated %q", st.Depth, st.Elided, st.Truncated)
 }
+
+// buildCoro builds the Rust program of testdata/coro and returns the executable. Its folder outlives the test, so that
+// only the first run compiles.
+func buildCoro(t testing.TB, profile string) string {
+	t.Helper()
+	cargo, err := exec.LookPath("cargo")
+	if err != nil {
+		t.Skip("no cargo here")
+	}
+	target := filepath.Join(os.TempDir(), "meshdiag-symbols-test-target")
+	args := []string{"build", "--quiet", "--locked", "--manifest-path", "testdata/coro/Cargo.toml", "--target-dir", target}
+	if profile == "release" {
+		args = append(args, "--release")
+	}
+	if b, err := exec.Command(cargo, args...).CombinedOutput(); err != nil {
+		t.Fatalf("cargo %v: %v\n%s", args, err, b)
+	}
+	return filepath.Join(target, profile, "coro")
+}
