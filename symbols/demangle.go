@@ -34,6 +34,16 @@ func Demangle(name string) (string, Language) {
 	return name, LangUnknown
 }
 
+// sourceName is the demangled name of the function as the source has it: without what the compiler appends to the parts
+// and clones it makes (".cold", ".part.0", ".constprop.1"), for places that tell file and line.
+func sourceName(symbol string) string {
+	if i := strings.IndexByte(symbol, '.'); i > 0 && !isRustLegacy(symbol) {
+		symbol = symbol[:i]
+	}
+	name, _ := Demangle(symbol)
+	return name
+}
+
 // splitSuffix cuts what linkers and compilers append: "@plt" and ".cold" are kept apart for people, numbered clones of
 // LLVM say nothing and are dropped.
 func splitSuffix(name string) (base, suffix string) {

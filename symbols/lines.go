@@ -30,7 +30,7 @@ func (s *Symbolizer) Lines(a crash.CodeAddress) (out []InlinedCall) {
 	}
 	last := &out[len(out)-1]
 	if sym, _, ok := s.Lookup(a); ok {
-		last.Function, _ = Demangle(sym.Name)
+		last.Function = sourceName(sym.Name)
 	}
 	return out
 }
