@@ -27,7 +27,7 @@ func aggregateAsPointer(c *Case) *Hypothesis {
 	symbol, extern := c.blamedSymbol(r.Symbol), c.blamedExtern(r.Callee)
 	h := c.abi(kindAggAsPtr, symbol, extern)
 	callee := c.readable(r.Callee)
-	h.fact(f.Known && f.RetPair && f.Returns == 1 && !secondResult(r.Reg), "tag-as-pointer", "shape", wTagAsPointer,
+	h.fact(returnsTag(&f) && !secondResult(r.Reg), "tag-as-pointer", "shape", wTagAsPointer,
 		"%s returns a pair, a tag in al and a value in rdx; the caller used rax as one pointer", callee)
 	h.fact(f.Known && f.SRet && call != nil && !call.SRet, "hidden-result", "shape", wHiddenUnpassed,
 		"%s writes its result through a hidden pointer that the call does not pass", callee)
@@ -35,6 +35,11 @@ func aggregateAsPointer(c *Case) *Hypothesis {
 	h.fact(f.Known && !f.RetPair && !f.SRet, "one-register", "shape", wOneRegister, "%s returns one register, no pair", callee)
 	return c.describeABI(h, fmt.Sprintf("%s takes the pair that %s returns for a pointer", c.readable(symbol), callee),
 		fmt.Sprintf("The value that failed (%s) is the tag of a {tag, value} pair.", b.text))
+}
+
+// returnsTag reports whether a function returns a pair whose first word is less than a word, or a constant: a tag.
+func returnsTag(f *provenance.Callee) bool {
+	return f.Known && f.RetPair && (f.Returns > 0 && f.Returns < 8 || f.ReturnsConst)
 }
 
 // aggregateArgument: the two words of a pair were passed where the callee takes one pointer.

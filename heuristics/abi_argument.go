@@ -29,6 +29,8 @@ func argumentType(c *Case) *Hypothesis {
 	}
 	h.fact(s.call != nil && s.callee.Known && s.call.FloatArgs > s.callee.FloatReads && argUnset(s), "float-for-integer", "argument", wFloatForInteger,
 		"the caller passes a floating-point argument in xmm0, %s takes %s", callee, argument(s.arg))
+	h.fact(s.use().Deref && number(def), "runtime-differs", "signature", wRuntimeDiffers,
+		"the runtime that was linked uses %s of %s as an address; the one that is known takes a number there", argument(s.arg), callee)
 	h.fact(c.shapeMismatch(s), "other-shape", "shape", wOtherShape,
 		"the pointer in %s is good, but %s found %s inside the object where an address or a length belongs", argument(s.arg), callee, v.bad.text)
 	return c.describeABI(h, fmt.Sprintf("%s passes %s something of another type in %s", c.readable(symbol), callee, argument(s.arg)),
@@ -56,11 +58,8 @@ func (c *Case) swappedWith(s *site) int {
 		if j == s.arg || !q.Set || !address {
 			continue
 		}
-		wantsNumber := s.callee.Known && s.callee.Reads[j].Read && !s.callee.Reads[j].Deref
-		if s.ext != nil {
-			wantsNumber = number(classAt(s.ext.Params, j))
-		}
-		if wantsNumber {
+		byCode := s.callee.Known && s.callee.Reads[j].Read && !s.callee.Reads[j].Deref && !s.callee.Reads[j].Forwarded
+		if byCode || s.ext != nil && number(classAt(s.ext.Params, j)) {
 			return j
 		}
 	}
@@ -97,22 +96,27 @@ func intAsPointer(c *Case) *Hypothesis {
 	if s == nil {
 		s = v.last()
 	}
-	var h *Hypothesis
+	symbol, extern := v.stack.symbol(v.suspect), ""
 	if s != nil {
-		symbol, extern := c.sides(s)
-		h = c.abi(kindIntPointer, symbol, extern)
-	} else {
-		h = c.abi(kindIntPointer, v.stack.symbol(v.suspect), "")
+		symbol, extern = c.sides(s)
 	}
+	if r := v.result; r != nil && c.isProgram(r.Symbol) {
+		symbol = r.Symbol // it took the number and handed it on as an address
+	}
+	h := c.abi(kindIntPointer, symbol, extern)
 	h.fact(!zero, "value-number", "value", wValueNumber, "the value is %s", b.text)
 	h.fact(zero && v.result != nil, "value-zero", "value", wZeroNumber, "the value is 0, which is a number too")
 	c.numberOrigin(h, zero)
+	l := c.lastLoad()
+	h.fact(!zero && v.result == nil && l != nil && !c.isProgram(l.Symbol), "stored-number", "origin", wStoredNumber,
+		"%s read it from memory: a number was stored where it keeps an address", c.readable(symbolOf(l)))
 	if s != nil {
 		wants, how := s.wantsPointer()
 		h.fact(wants && !zero, "pointer-expected", "signature", wPointerExpected, "%s expects an address in %s: %s", c.readable(s.symbol), argument(s.arg), how)
 		d := s.declared()
 		h.fact(s.defined() == "ptr" && (d == "i64" || d == "i32" || d == "i8"), "declared-number", "signature", wDeclaredNumber,
 			"the compiler declares %s of %s as %s, the runtime defines it as ptr", argument(s.arg), c.readable(s.symbol), d)
+		h.fact(c.otherCount(s), "other-count", "count", wOtherCount, "the call does not set as many arguments as the callee takes")
 		h.fact(c.swappedWith(s) >= 0, "swapped", "argument", wSwappedRather, "the number stands where an address belongs, and an address where the number belongs")
 		h.fact(argUnset(s), "argument-unset", "argument", wArgUnset, "the caller does not set %s: the number is left over", argument(s.arg))
 	}
@@ -122,6 +126,22 @@ func intAsPointer(c *Case) *Hypothesis {
 		title = fmt.Sprintf("%s passed a number (%s) to %s, which takes an address", who, b.text, c.readable(s.symbol))
 	}
 	return c.describeABI(h, title, "A value that is a number to one side of the call is an address to the other. "+c.originSentence())
+}
+
+// otherCount reports whether caller and callee disagree on the number of arguments.
+func (c *Case) otherCount(s *site) bool {
+	if s.call == nil {
+		return false
+	}
+	n := preparedCount(s.call)
+	return s.takes() > n || s.ext != nil && registers(s.ext.Params) > n || c.shifted(s, n) != 0
+}
+
+func symbolOf(s *provenance.Step) string {
+	if s == nil {
+		return ""
+	}
+	return s.Symbol
 }
 
 // numberOrigin weighs where a number came from: a constant, a call that returns numbers, a narrow result.
@@ -149,5 +169,5 @@ func (c *Case) numberOrigin(h *Hypothesis, zero bool) {
 	case !zero && e != nil && e.NullKind != "":
 		h.fact(true, "returned-number", "origin", tiered(r.Tier, wReturnedWord), "%s returned it", c.readable(r.Callee))
 	}
-	h.fact(f.Known && f.RetPair && f.Returns == 1, "returns-pair", "shape", wPairNotPointer, "%s returns a pair; the number is its tag", c.readable(r.Callee))
+	h.fact(returnsTag(&f), "returns-pair", "shape", wPairNotPointer, "%s returns a pair; the number is its tag", c.readable(r.Callee))
 }

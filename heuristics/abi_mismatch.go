@@ -14,7 +14,7 @@ var abiMismatch = Heuristic{Doc: docABI, Run: runABI}
 func runABI(c *Case) Finding {
 	v := c.facts()
 	if v.bad == nil || c.Stack.Overflow || v.bad.class == provenance.ClassGuardPage || c.Fault != nil && c.Fault.BranchBad {
-		return finding(c.abiFromSize()...)
+		return finding(c.abiFromWords()...)
 	}
 	kinds := []func(*Case) *Hypothesis{arity, argumentType, intAsPointer, pointerAsAggregate, aggregateAsPointer,
 		truncatedValue, wrongOffset, droppedReturn, callbackConvention}

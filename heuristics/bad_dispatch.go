@@ -2,7 +2,9 @@ package heuristics
 
 import (
 	"fmt"
+	"strings"
 
+	"meshdiag/crash"
 	"meshdiag/profile"
 	"meshdiag/provenance"
 )
@@ -20,14 +22,50 @@ func runDispatch(c *Case) Finding {
 	return finding(wrongFunction(c))
 }
 
-// branch is the call or jump that led to a bad program counter; nil when it could not be analysed.
-func (c *Case) branch() *provenance.Call {
-	return c.activeCall(c.facts().stack, 1)
+// branch is the call or jump that led to a bad program counter.
+type branch struct {
+	known  bool
+	insn   string
+	direct bool   // the target is written in the instruction
+	slot   string // symbol of the linkage slot that it was read from, "" none
 }
 
-// linked reports whether the target of a call was for the linker or loader to fill in: a direct call, or a call through
-// the slot of a named symbol.
-func linked(k *provenance.Call) bool { return k != nil && (!k.Indirect || k.Callee != "") }
+// badBranch describes the branch that led to a bad program counter.
+func (c *Case) badBranch() branch {
+	f := c.Fault
+	b := branch{known: f.BranchInsn != "", insn: f.BranchInsn, slot: f.Slot}
+	if b.known {
+		_, operand, _ := strings.Cut(b.insn, " ")
+		b.direct = operand != "" && !strings.ContainsAny(operand, "[]") && !registerName(operand)
+	}
+	if k := c.activeCall(c.facts().stack, 1); k != nil {
+		b.known, b.insn = true, or(b.insn, k.Insn)
+		b.direct = b.direct || !k.Indirect
+		b.slot = or(b.slot, k.Callee)
+	}
+	return b
+}
+
+// linked reports whether the target was for the linker or loader to fill in: it is written in the instruction, or was
+// read from the slot of a named symbol.
+func (b branch) linked() bool { return b.known && b.direct || b.slot != "" }
+
+func (b branch) String() string {
+	if b.slot != "" {
+		return strings.TrimSpace(b.insn + " -> " + b.slot)
+	}
+	return b.insn
+}
+
+// registerName reports whether an operand is a general register.
+func registerName(operand string) bool {
+	for r := crash.RegNum(0); r < crash.RIP; r++ {
+		if operand == r.String() {
+			return true
+		}
+	}
+	return false
+}
 
 // caller is the frame that made the bad call.
 func (c *Case) caller() int {
@@ -47,11 +85,11 @@ func (c *Case) badTarget() *Hypothesis {
 		kind = kindNullFunc
 	}
 	h := hypothesis(idDispatch, kind)
-	k := c.branch()
+	k := c.badBranch()
 	h.fact(null, "target-null", "target", wTargetNull, "the program counter is NULL: a function pointer was NULL")
 	h.fact(!null, "target-data", "target", wTargetData, "the program counter is no code: %s", targetWords(f))
-	h.fact(k != nil && k.Indirect && k.Callee == "", "indirect", "call", wIndirectCall, "the call goes through a pointer (%s)", callText(k))
-	h.fact(linked(k), "linked-call", "call", wLinkedCall, "the call names its target (%s): no table was read", callText(k))
+	h.fact(k.known && !k.linked(), "indirect", "call", wIndirectCall, "the call goes through a pointer (%s)", k)
+	h.fact(k.linked(), "linked-call", "call", wLinkedCall, "the call names its target (%s): no table was read", k)
 	h.fact(v.origin != nil && v.origin.Kind == provenance.StepLoad, "pointer-loaded", "origin", wPointerLoaded, "the pointer was read from memory at %s", where2(v))
 	h.fact(v.origin != nil && v.origin.Kind == provenance.StepConst, "pointer-constant", "origin", wPointerLoaded, "%s puts it there itself", c.readable(originSymbol(v)))
 	who := c.caller()
@@ -91,16 +129,6 @@ func targetWords(f *provenance.Fault) string {
 		return f.Describe
 	}
 	return hex(f.Address)
-}
-
-func callText(k *provenance.Call) string {
-	switch {
-	case k == nil:
-		return ""
-	case k.Callee != "":
-		return k.Insn + " -> " + k.Callee
-	}
-	return k.Insn
 }
 
 // entryReach is how far into a function a fault still counts as "in its first instructions".

@@ -188,12 +188,58 @@ func TestABIMismatch(t *testing.T) {
 			m.chain(arg(0, 1), origin(provenance.StepUninit, 1))
 			m.call(1, goodPt, unset).Indirect = true
 			return m.callee(entry(0), reads(deref, deref))
-		}, expected{id: idABI, kind: kindCallback, symbol: "rows__closure_1", extern: "mesh_list_map", atLeast: 0.6}},
+		}, expected{id: idABI, kind: kindCallback, symbol: "show_rows", extern: "mesh_list_map", atLeast: 0.6}},
+		{"callback with the arguments in another order", func(t *testing.T) *maker {
+			m := segv(inMesh(t), "mesh_map_get", "rows__closure_1", "mesh_list_map", "show_rows", "mesh_main").bad(provenance.ClassNearNull, 0x30, provenance.LooksSmallInt)
+			m.chain(arg(0, 0), arg(1, 1), origin(provenance.StepArg, 2))
+			m.call(1, goodPt, goodPt)
+			m.call(2, goodPt, goodPt).Indirect = true
+			m.callee(entry(1), reads(plainR, plainR))
+			return m.callee(entry(0), reads(deref))
+		}, expected{id: idABI, symbol: "rows__closure_1"}},
+		{"one argument too many in front", func(t *testing.T) *maker {
+			m := segv(inMesh(t), "mesh_json_encode", "reply", "mesh_main").null().chain(arg(0, 0), constant(1, 0))
+			m.call(1, set(provenance.ArgConst, 0), goodPt)
+			return m.callee(entry(0), reads(deref))
+		}, expected{id: idABI, kind: kindArity, symbol: "reply", extern: "mesh_json_encode"}},
+		{"first argument left out", func(t *testing.T) *maker {
+			m := segv(inMesh(t), "mesh_pool_open", "mesh_main", "main").bad(provenance.ClassNearNull, 2, provenance.LooksSmallInt).chain(arg(0, 0), constant(1, 2))
+			m.call(1, set(provenance.ArgConst, 2), set(provenance.ArgConst, 10), set(provenance.ArgConst, 5000))
+			return m.callee(entry(0), reads(deref, plainR, plainR, plainR))
+		}, expected{id: idABI, kind: kindArity, symbol: "mesh_main", extern: "mesh_pool_open"}},
+		{"a runtime with swapped parameters", func(t *testing.T) *maker {
+			m := segv(inMesh(t), "mesh_process_register", "start_all", "mesh_main").bad(provenance.ClassNearNull, 4, provenance.LooksSmallInt).chain(arg(0, 1))
+			m.call(1, goodPt, set(provenance.ArgReturn, 4))
+			return m.callee(entry(0), reads(plainR, deref))
+		}, expected{id: idABI, kind: kindType, symbol: "start_all", extern: "mesh_process_register"}},
+		{"half of a word in memory", func(t *testing.T) *maker {
+			m := segv(inMesh(t), "show", "mesh_main").bad(provenance.ClassUnmapped, 0x55600040, provenance.LooksTruncated).chain(load(0, heapAddr+0x10))
+			m.r.mem[heapAddr+0x10] = 0x555555600040
+			return m
+		}, expected{id: idABI, kind: kindTruncated, symbol: "show", atLeast: 0.8}},
+		{"the length word of a reply", func(t *testing.T) *maker {
+			l := load(0, heapAddr+0x18)
+			l.Reg = "[rax+0x8]"
+			m := segv(inMesh(t), "show", "mesh_main").bad(provenance.ClassNearNull, 8, provenance.LooksSmallInt).chain(l)
+			m.r.mem[heapAddr+0x20] = heapAddr + 0x100
+			m.c.Chain.Base = &provenance.Chain{Steps: []provenance.Step{returned(0, "mesh_service_call")}}
+			return m
+		}, expected{id: idABI, kind: kindOffset, symbol: "show", extern: "mesh_service_call", atLeast: 0.8}},
+		{"an address refused as an index", func(t *testing.T) *maker {
+			m := inMesh(t).signal(unix.SIGABRT, -6).stack("abort@libc", "rust_panic", "mesh_list_get", "pick", "mesh_main")
+			return m.panics(PanicSite{Message: "mesh_list_get: index 93824993001536 out of bounds (len 3)", Origin: "rust", FromLine: 0})
+		}, expected{id: idABI, kind: kindType, symbol: "pick", extern: "mesh_list_get"}},
+		{"an address as a size, one word for three", func(t *testing.T) *maker {
+			m := inMesh(t).signal(unix.SIGABRT, -6).stack("abort@libc", "rust_panic", "mesh_json_from_string", "to_json", "reply", "mesh_main")
+			m.call(4, goodPt)
+			m.callee(entry(3), reads(plainR, plainR, plainR))
+			return m.panics(PanicSite{Message: "memory allocation of 93824993001536 bytes failed", Origin: "rust", FromLine: 0})
+		}, expected{id: idABI, kind: kindPtrAsAgg, symbol: "reply", extern: "mesh_json_from_string"}},
 		{"text as a size", func(t *testing.T) *maker {
 			m := inMesh(t).signal(unix.SIGABRT, -6).stack("abort@libc", "rust_panic", "mesh_string_concat", "render", "mesh_main")
 			m.say("memory allocation of 8031924123371070824 bytes failed")
 			return m.panics(PanicSite{Message: "memory allocation of 8031924123371070824 bytes failed", Origin: "rust", FromLine: 0})
-		}, expected{id: idPanic, kind: kindAllocation}},
+		}, expected{id: idABI}},
 	})
 }
 
@@ -235,6 +281,16 @@ func TestDispatchAndLinking(t *testing.T) {
 			k.Callee, k.Target = "", 0x400000
 			return m
 		}, expected{id: idMissing, kind: kindNullCall, symbol: "report_stats", atLeast: 0.7}},
+		{"weak extern, slot named by the fault", func(t *testing.T) *maker {
+			m := jump(segv(inMesh(t), "?", "report_stats", "mesh_main"), 0, provenance.ClassNull)
+			m.c.Fault.BranchInsn, m.c.Fault.Slot = "call qword ptr [rip+0x2fd2]", "mesh_pool_stats"
+			return m
+		}, expected{id: idMissing, kind: kindNullCall, symbol: "report_stats", extern: "mesh_pool_stats", atLeast: 0.8}},
+		{"pointer in a register, by the fault's own words", func(t *testing.T) *maker {
+			m := jump(segv(inMesh(t), "?", "__service_org_loop", "mesh_rt_spawn"), 0, provenance.ClassNull)
+			m.c.Fault.BranchInsn = "call rax"
+			return m
+		}, expected{id: idDispatch, kind: kindNullFunc, symbol: "__service_org_loop", atLeast: 0.7}},
 		{"symbol lookup error", func(t *testing.T) *maker {
 			return inMesh(t).exit(127).say("./app: symbol lookup error: ./app: undefined symbol: mesh_pool_stats")
 		}, expected{id: idMissing, kind: kindLoad, symbol: "mesh_pool_stats", extern: "mesh_pool_stats", atLeast: 0.8}},

@@ -70,8 +70,8 @@ func (c *Case) missingAtCall() *Hypothesis {
 		return nil
 	}
 	v := c.facts()
-	k := c.branch()
-	if k == nil || !linked(k) {
+	k := c.badBranch()
+	if !k.linked() {
 		return nil
 	}
 	h := hypothesis(idMissing, kindNullCall)
@@ -79,12 +79,12 @@ func (c *Case) missingAtCall() *Hypothesis {
 	base := c.atImageBase(f)
 	h.fact(null, "target-null", "target", wTargetNull, "the call went to address 0")
 	h.fact(base, "target-base", "target", wTargetBase, "the call went to the first byte of the program's image, which is address 0 before it was moved")
-	h.fact(k.Callee != "", "named-slot", "call", wNamedSlot, "the call is one of %s, which nothing defined (%s)", k.Callee, k.Insn)
-	h.fact(k.Callee == "" && !k.Indirect, "direct-call", "call", wDirectCall, "the call names its target itself (%s): only the linker can have left it empty", k.Insn)
+	h.fact(k.slot != "", "named-slot", "call", wNamedSlot, "the call is one of %s, which nothing defined (%s)", k.slot, k.insn)
+	h.fact(k.slot == "" && k.direct, "direct-call", "call", wDirectCall, "the call names its target itself (%s): only the linker can have left it empty", k.insn)
 	who := c.caller()
 	symbol := v.stack.symbol(who)
-	c.blame(h, symbol, k.Callee)
-	name := or(k.Callee, "a function that was never linked")
+	c.blame(h, symbol, k.slot)
+	name := or(k.slot, "a function that was never linked")
 	h.Title = fmt.Sprintf("%s calls %s, which is missing from the runtime that was linked", v.stack.name(who), name)
 	h.Summary = fmt.Sprintf("The symbol was left unresolved (weak or ignored by the linker), so the call of %s goes nowhere.", name)
 	h.next("list what the program leaves unresolved: nm -u "+quote(c.exe())+"; readelf -Ws "+quote(c.exe())+" | grep ' UND '",

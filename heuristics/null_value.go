@@ -63,9 +63,9 @@ func (c *Case) nullOrigin(h *Hypothesis) {
 		h.fact(ext != nil && ext.ReturnsNull != "", "may-return-null", "knowledge", wMayReturnNull, "what is known of %s: %s", callee, reasonOf(ext))
 		h.fact(ext != nil && ext.ReturnsNull == "" && number(ext.Ret), "returns-number", "knowledge", wReturnsNumber,
 			"%s returns a number, and 0 is one", callee)
-		h.fact(f.Known && f.Returns == 0 && !f.SRet, "sets-no-result", "knowledge", wSetsNoResult,
+		h.fact(f.Known && !f.Partial && f.Returns == 0 && !f.SRet, "sets-no-result", "knowledge", wSetsNoResult,
 			"the code of %s sets no result on some path: what the caller took was left over in the register", callee)
-		h.fact(f.Known && f.RetPair && f.Returns == 1, "returns-pair", "shape", wPairNotPointer,
+		h.fact(returnsTag(&f), "returns-pair", "shape", wPairNotPointer,
 			"%s returns a pair whose first word is a tag: 0 is a tag there, not a pointer", callee)
 		h.fact(mismatchedPair(call, &f, r), "reads-pair", "shape", wPairNotPointer,
 			"the caller takes a second result register that %s does not set", callee)

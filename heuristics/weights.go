@@ -31,7 +31,6 @@ const (
 // 4 NULL, 1 collector. A cause that cannot be without its own direct sign has a mild prior: the sign decides.
 var priors = map[string]float64{
 	idABI:                            -1.8, // spread over nine kinds
-	idABI + "/" + kindCallback:       -2.0,
 	idHandle:                         -3.0, // suspected first by users, found once in 65
 	idMissing:                        -1.5,
 	idDispatch:                       -2.0,
@@ -91,13 +90,12 @@ const (
 	wArgMissing       = 3.0 // the callee reads a register that the caller leaves alone
 	wArgMaybeMissing  = 2.0 // the same with only the caller's side known
 	wTrailing         = 0.8 // the missing one comes after set ones: a shorter declaration
-	wNothingSet       = 0.5
-	wFewerThanDefined = 1.5
-	wMoreThanDefined  = 2.2
+	wTakesMoreThanSet = 2.6 // the callee takes more registers than the call sets
+	wShifted          = 1.5 // all arguments fit one register further
+	wMoreThanDefined  = 1.5 // registers are also set for other reasons than the call
 	wDeclaredDiffers  = 2.0 // compiler and runtime are known to disagree
-	wCountsAgree      = -1.5
+	wCountsAgree      = -2.5
 	wLeftOver         = 1.0
-	wArgSet           = -2.5
 	wThroughPointer   = -1.5 // the target was chosen at run time: rather the wrong function
 	wCalledBack       = 1.0
 	wTakesMore        = 2.0
@@ -143,6 +141,10 @@ const (
 	wNeighbourOfNull  = 0.5 // an empty field beside a full one is ordinary
 	wReadsText        = 1.0
 	wOwnLoad          = 0.7
+	wRuntimeDiffers   = 2.0
+	wStoredNumber     = 1.0
+	wOtherCount       = -1.5
+	wOtherObject      = 1.4
 	wRuntimeLoad      = -1.5
 	wResultUnread     = 2.6
 	wNeverSet         = 1.2
@@ -153,6 +155,13 @@ const (
 	wNoNullHere       = 1.0
 	wSizeIsText       = 2.5
 	wSizeIsPointer    = 2.5
+	wSizeIsAbsurd     = 1.5
+	wFewerWords       = 2.2
+	wAddressRefused   = 3.0
+	wHalfLoad         = 3.0
+	wOtherField       = 3.0
+	wOutsideLayout    = 2.0
+	wRightField       = -2.0
 )
 
 // gc-traced-handle
@@ -236,7 +245,7 @@ const (
 	wPointerCheck    = -3.0 // the words are about a pointer: another cause's case
 	wDiedOtherwise   = -3.0
 	wPanicNamesCause = -3.0
-	wAbsurdSize      = -1.0
+	wAbsurdSize      = -3.0
 	wLivedOn         = 1.5
 	wCaughtWords     = 1.0
 	wExitStatus      = 2.0
