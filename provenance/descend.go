@@ -17,6 +17,11 @@ func (t *trace) returned(v *view, d def, p place, want value, depth int) *path {
 	}
 	s.Text = fmt.Sprintf("%s returned it to %s", name, t.a.nameAt(n.addr))
 	out := end(StepReturn, "returned by a call", Certain)
+	if d.unset {
+		s.Tier = Likely
+		s.Text = fmt.Sprintf("%s was called at %s and %s was taken for its result, but %s does not set %s", name, t.a.nameAt(n.addr), s.Reg, name, s.Reg)
+		return end(StepReturn, "the callee does not return what the caller reads", Likely).then(s)
+	}
 	if s.CalleeAddr != 0 && p.kind == placeReg {
 		exits, arg := t.explain(s.CalleeAddr, p, want, 0)
 		out.inside = exits

@@ -31,6 +31,7 @@ type def struct {
 	off     int64 // defOut: how far behind that pointer the place is
 	partial bool  // only some of the bytes are written here
 	sure    bool  // defOut: the callee is known to write there
+	unset   bool  // defReturn: the callee is known not to set the register
 	why     string
 }
 
@@ -207,7 +208,11 @@ func (s *search) callReg(j int) bool {
 	case r == insn.RAX || r == insn.XMM0:
 		s.add(def{kind: defReturn, at: j})
 		return true
-	case target != 0 && s.a.preserves(target, r):
+	case target != 0 && s.a.preserves(s.a.resolve(target), r):
+		if returnReg(r) && !s.keptOnPurpose(j) {
+			s.add(def{kind: defReturn, at: j, unset: true})
+			return true
+		}
 		s.out.assume(fmt.Sprintf("the call at %s leaves %s alone", s.a.nameAt(s.v.fn.nodes[j].addr), r))
 		return false
 	case returnReg(r):
@@ -215,6 +220,18 @@ func (s *search) callReg(j int) bool {
 		return true
 	}
 	return true // the value cannot have lived in this register across the call: no such path was taken
+}
+
+// keptOnPurpose: the function set the register before call j and did not use it, so that it counts on the callee to leave
+// it alone (gcc -fipa-ra). Otherwise whoever reads it after the call takes it for a result.
+func (s *search) keptOnPurpose(j int) bool {
+	before := s.a.reaching(s.v, j, s.p, shortReach)
+	for _, d := range before.defs {
+		if d.kind != defWrite {
+			return false
+		}
+	}
+	return len(before.defs) > 0 && !s.a.readBetween(s.v.fn, before, s.p.reg)
 }
 
 func (s *search) callSlot(j int) bool {

@@ -176,6 +176,10 @@ type Call struct {
 	SRet bool
 	// FloatArgs counts xmm0.. written for this call.
 	FloatArgs int
+	RetThird  bool   // rcx is read too: the third word of an LLVM aggregate
+	RetPassed bool   // the result is returned on by the caller, or passed on in a tail call, untouched
+	CalleeLo  uint64 // entry of the function that is called, behind a PLT stub if there is one; 0 unknown
+	Slot      string // symbol of the linkage slot that an indirect call reads its target from
 }
 
 // ArgUse is what a call site puts in one argument register.
@@ -185,6 +189,8 @@ type ArgUse struct {
 	Value   uint64
 	ValueOK bool
 	Width   int    // bytes written: 1, 2, 4, 8
+	Used    bool   // something else reads it between: it may be scratch rather than an argument
+	Stale   bool   // not written since the last call or the function's entry: at best kept on purpose
 	Text    string // "lea rdi,[rip+..] -> .str.12", "constant 5"
 }
 
