@@ -209,7 +209,7 @@ func (c *Case) silentAbort() *Hypothesis {
 	c.blameSuspect(h)
 	who := v.stack.name(v.suspect)
 	h.Title = upper(r.text) + ": " + who + " gave up"
-	h.Summary = "The process ended itself in " + who + ": " + r.text + ". abort() says nothing about memory: nothing points to an overrun."
+	h.Summary = "The process ended itself in " + who + ": " + r.text + ". That says nothing about memory."
 	h.next("read the condition before the abort in "+who, c.disassemble(h.Blame.Symbol))
 	return h
 }

@@ -69,9 +69,10 @@ func (c *Case) overflowKind() string {
 	if u.Region.Size() > 0 {
 		share = float64(largest(u)) / float64(u.Region.Size())
 	}
-	repeats := u.Repeat != nil && u.Repeat.Count >= manyRounds
+	// A cycle that makes up most of the frames decides, also where the last frame that was unwound seems to hold the rest.
+	repeats := u.Repeat != nil && u.Repeat.Count >= manyRounds && 2*u.Repeat.Count*len(u.Repeat.Symbols) >= u.Depth
 	switch {
-	case repeats && share < hugeFrame:
+	case repeats:
 		return kindRecursion
 	case share >= hugeFrame:
 		return kindFrameGrowth
