@@ -84,8 +84,7 @@ unsafe fn actor_send(pid: u64, data: *const u8, len: u64) {
 #[export]
 fn actor_receive(timeout: i64) -> *const u8 {
     let Some(process) = current_process() else { return std::ptr::null() };
-    let deadline =
-        (timeout >= 0).then(|| Instant::now() + Duration::from_millis(timeout as u64));
+    let deadline = (timeout >= 0).then(|| Instant::now() + Duration::from_millis(timeout as u64));
     match context::receive(&process, deadline) {
         Some(message) => deliver(&message),
         None => std::ptr::null(),

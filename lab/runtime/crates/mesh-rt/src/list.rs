@@ -205,7 +205,12 @@ unsafe fn list_iter_next(iter: *mut u8) -> *mut u8 {
 }
 
 /// `[a, b, c]`, each element through a closure from word to string.
-pub unsafe fn shown(elements: &[u64], show: impl Fn(u64) -> u64, open: &str, close: &str) -> String {
+pub unsafe fn shown(
+    elements: &[u64],
+    show: impl Fn(u64) -> u64,
+    open: &str,
+    close: &str,
+) -> String {
     let parts: Vec<&str> = elements
         .iter()
         .map(|&element| unsafe { MeshString::text(show(element) as *const MeshString) })

@@ -57,10 +57,7 @@ pub fn count_result(outcome: Result<sql::Outcome, String>) -> *mut u8 {
 }
 
 /// Each row through a derived `from_row`; the first Err ends it.
-pub unsafe fn mapped_result(
-    outcome: Result<sql::Outcome, String>,
-    from_row: *mut u8,
-) -> *mut u8 {
+pub unsafe fn mapped_result(outcome: Result<sql::Outcome, String>, from_row: *mut u8) -> *mut u8 {
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(message) => return MeshResult::err(&message) as *mut u8,

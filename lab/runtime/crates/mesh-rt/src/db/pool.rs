@@ -65,11 +65,7 @@ impl Pool {
         self.idle.lock().expect("pool").push(conn);
     }
 
-    unsafe fn run(
-        &self,
-        text: *const MeshString,
-        params: *mut u8,
-    ) -> Result<sql::Outcome, String> {
+    unsafe fn run(&self, text: *const MeshString, params: *mut u8) -> Result<sql::Outcome, String> {
         let conn = self.checkout()?;
         unsafe {
             let outcome = pg::run(conn, text, params);
@@ -145,12 +141,7 @@ unsafe fn pool_execute(handle: u64, sql: *const MeshString, params: *mut u8) -> 
 }
 
 #[export]
-unsafe fn pool_query_as(
-    handle: u64,
-    sql: *mut u8,
-    params: *mut u8,
-    from_row: *mut u8,
-) -> *mut u8 {
+unsafe fn pool_query_as(handle: u64, sql: *mut u8, params: *mut u8, from_row: *mut u8) -> *mut u8 {
     unsafe {
         let outcome = pool(handle).run(sql as *const MeshString, params);
         pg::mapped_result(outcome, from_row)

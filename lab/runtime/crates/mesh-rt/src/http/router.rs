@@ -75,7 +75,8 @@ unsafe fn call_chain(middleware: &[usize], handler: usize, request: *mut u8) -> 
     let none = std::ptr::null_mut();
     unsafe {
         let Some((first, rest)) = middleware.split_first() else {
-            return Closure::new(handler as *mut u8, none).call1(request as u64) as *mut MeshResponse;
+            return Closure::new(handler as *mut u8, none).call1(request as u64)
+                as *mut MeshResponse;
         };
         let next = gc::alloc(size_of::<Next>(), Kind::Scanned) as *mut Next;
         next.write(Next { middleware: rest, handler });
@@ -154,7 +155,8 @@ mod tests {
 
     #[test]
     fn patterns() {
-        let cases: [(&str, &str, Option<&[(&str, &str)]>); 8] = [
+        type Want = Option<&'static [(&'static str, &'static str)]>;
+        let cases: [(&str, &str, Want); 8] = [
             ("/", "/", Some(&[])),
             ("/health", "/health/", Some(&[])),
             ("/health", "/healthy", None),

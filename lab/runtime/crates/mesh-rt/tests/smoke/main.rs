@@ -20,6 +20,21 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
+fn both_crates_have_the_same_features_and_the_readme_tells_them() {
+    let features = |manifest: &str| -> Vec<String> {
+        let (_, rest) = manifest.split_once("[features]\n").unwrap();
+        let section = rest.split("\n[").next().unwrap();
+        section.lines().filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).collect()
+    };
+    let mesh = features(include_str!("../../Cargo.toml"));
+    assert_eq!(mesh, features(include_str!("../../../snow-rt/Cargo.toml")));
+    let readme = include_str!("../../../../README.md");
+    for feature in mesh {
+        assert!(readme.contains(&format!("`{feature}`")), "{feature}");
+    }
+}
+
+#[test]
 fn values() {
     for variant in [DEBUG, RELEASE, SNOW] {
         assert_eq!(variant.lines(&["values"]), "30\n7\n0\n2\nNone\n");

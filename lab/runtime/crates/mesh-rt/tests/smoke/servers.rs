@@ -73,10 +73,8 @@ fn a_taken_port_is_said_and_survived() {
 
 #[test]
 fn broken_servers_die_of_a_request() {
-    let cases = [
-        ("http-no-catch", "/hello/%4", SIGABRT),
-        ("swap-args-response", "/hello/x", SIGSEGV),
-    ];
+    let cases =
+        [("http-no-catch", "/hello/%4", SIGABRT), ("swap-args-response", "/hello/x", SIGSEGV)];
     for (feature, target, signal) in cases {
         let mut server = serve(with(feature), "http", "HTTP");
         get(server.port, target);
