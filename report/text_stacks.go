@@ -182,7 +182,7 @@ func (t *text) frame(f *Frame) {
 func frameTags(f *Frame) string {
 	var tags []string
 	switch {
-	case f.Part != nil && strings.Contains(frameName(*f), *f.Part):
+	case f.Part != nil && strings.HasSuffix(frameName(*f), ")") && strings.Contains(frameName(*f), " ("): // "Cart.add (call handler)"
 	case f.Part != nil:
 		tags = append(tags, *f.Part)
 	case f.Kind != "other" && f.Kind != "":
