@@ -17,18 +17,17 @@ func (w *walker) fromBadPC(f *walked, bad string) (next walked, more bool) {
 	if err != nil {
 		return next, w.stop("there is no code at %#x (%s), and the stack pointer is not known", pc, bad)
 	}
-	ra, err := w.mem.read(rsp, 8)
-	if err == nil {
+	// A return leaves what it took just below the stack pointer; a call to NULL may find an old zero there.
+	if popped, err := w.mem.read(rsp-8, 8); err == nil && popped == pc && pc != 0 {
+		return w.scan(f, fmt.Sprintf("a return took %#x%s from the stack at [%#x], where no code is (%s): the stack is overwritten",
+			pc, asText(pc), rsp-8, bad))
+	}
+	if ra, err := w.mem.read(rsp, 8); err == nil {
 		if target, direct, ok := w.calledFrom(ra); ok {
 			return w.intoNowhere(f, ra, target, direct && target != pc), true
 		}
 	}
-	why := fmt.Sprintf("there is no code at %#x (%s) and the top of the stack holds no return address", pc, bad)
-	if popped, err := w.mem.read(rsp-8, 8); err == nil && popped == pc {
-		why = fmt.Sprintf("a return took %#x%s from the stack at [%#x], where no code is (%s): the stack is overwritten",
-			pc, asText(pc), rsp-8, bad)
-	}
-	return w.scan(f, why)
+	return w.scan(f, fmt.Sprintf("there is no code at %#x (%s) and the top of the stack holds no return address", pc, bad))
 }
 
 // intoNowhere makes the frame of the function whose call went to the bad address. jumped tells that the call itself

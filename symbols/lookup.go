@@ -143,7 +143,8 @@ func (s *Symbolizer) EachSymbol(m *Module, fn func(Symbol) bool) {
 }
 
 // UndefinedSymbols returns the symbols that m uses and does not define: those the dynamic linker must find, and, of a
-// statically linked module, the weak ones that the linker left at address zero. Their Start is 0.
+// statically linked module, the weak ones that the linker left at address zero (where it kept their names: GNU ld drops
+// them from fully static programs). Their Start is 0.
 func (s *Symbolizer) UndefinedSymbols(m *Module) []Symbol {
 	var out []Symbol
 	_ = fence(m.Path, func() error {

@@ -4,8 +4,13 @@ __attribute__((noinline)) void returns_badly(void) {
   frame[1] = (void *)0x123456;
 }
 
-int main(void) {
+__attribute__((noinline)) void caller(void) {
   returns_badly();
+  __asm__ volatile("");
+}
+
+int main(void) {
+  caller();
   __asm__ volatile("");
   return 0;
 }
