@@ -55,6 +55,7 @@ var conversation = []struct {
 	{`POST /events not json`, 400, "error"},
 	{"GET /stats", 200, `"error":100`},
 	{"GET /search?q=Quick+Brown+of+Foxes", 200, "quick brown foxes"},
+	{`POST /events {"project":"website","level":"info","message":"{{word *200}}"}`, 202, "true"},
 	{"GET /nothing", 404, "Not Found"},
 }
 

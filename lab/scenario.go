@@ -3,7 +3,9 @@ package lab
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -109,10 +111,14 @@ func (s *Scenario) environment(url string) []string {
 			env = append(env, e)
 		}
 	}
-	env = append(env, "MESHER_DATABASE_URL="+url,
-		"MESHER_HTTP_PORT="+strconv.Itoa(s.HTTPPort), "MESHER_WS_PORT="+strconv.Itoa(s.WSPort))
-	for k, v := range s.Fault.World.Env {
-		env = append(env, k+"="+v)
+	own := map[string]string{
+		"MESHER_DATABASE_URL": url, "MESHER_HTTP_PORT": strconv.Itoa(s.HTTPPort), "MESHER_WS_PORT": strconv.Itoa(s.WSPort)}
+	maps.Copy(own, s.Fault.World.Env)
+	for _, name := range s.Fault.World.Unset {
+		delete(own, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(own)) {
+		env = append(env, name+"="+own[name])
 	}
 	return env
 }

@@ -14,6 +14,7 @@ type World struct {
 	SQL      string            `toml:"sql"`      // run on a copy of the sound database
 	Hold     []string          `toml:"hold"`     // ports that somebody else listens on: "http", "ws"
 	Env      map[string]string `toml:"env"`      // added to the environment
+	Unset    []string          `toml:"unset"`    // taken out of the environment
 }
 
 // What may be wrong with the database.

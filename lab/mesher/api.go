@@ -82,6 +82,7 @@ func (m *Module) events() {
 	}
 	f.Ret(Int(0))
 
+	m.normalize()
 	f = m.Func("Api_Events__accept", Ptr, Param{"doc", Ptr})
 	project := f.Let("project", f.Call("Api_Events__member", f.Arg("doc"), f.Str("project")))
 	level := f.Let("level", f.Call("Api_Events__member", f.Arg("doc"), f.Str("level")))
@@ -95,7 +96,8 @@ func (m *Module) events() {
 		f.Ret(f.Call("Api_Http__problem", Int(422), f.Str("unknown level")))
 	}, nil)
 	pid := f.Let("pid", f.Call("Api_Http__service", f.Str("project_service")))
-	stored := f.Call("__service_projectservice_call_record", pid, project, level, message)
+	text := f.Let("text", f.Call("Api_Events__normalize", message))
+	stored := f.Call("__service_projectservice_call_record", pid, project, level, text)
 	f.If(f.Cmp("eq", stored, Int(0)), func() {
 		f.Ret(f.Call("Api_Http__problem", Int(503), f.Str("not stored")))
 	}, nil)
@@ -110,6 +112,21 @@ func (m *Module) events() {
 		func(e Var) { f.Ret(f.Call("Api_Http__problem", Int(400), e)) })
 }
 
+// normalize emits the squeezing of white space: native recursion over the words, as the language does everything but self
+// tail calls.
+func (m *Module) normalize() {
+	f := m.Func("Api_Events__rejoin", Ptr, Param{"words", Ptr}, Param{"i", I64})
+	f.Call(".reduction_check")
+	f.If(f.Cmp("sge", f.Arg("i"), f.Call(".list_length", f.Arg("words"))), func() { f.Ret(f.Str("")) }, nil)
+	word := f.Let("word", f.as(f.Call(".list_get", f.Arg("words"), f.Arg("i")), Ptr))
+	rest := f.Let("rest", f.Call("Api_Events__rejoin", f.Arg("words"), f.Op("add", f.Arg("i"), Int(1))))
+	f.Ret(f.Concat(word, f.Str(" "), rest))
+
+	f = m.Func("Api_Events__normalize", Ptr, Param{"text", Ptr})
+	words := f.Let("words", f.Call(".string_split", f.Arg("text"), f.Str(" ")))
+	f.Ret(f.Call(".string_trim", f.Call("Api_Events__rejoin", words, Int(0))))
+}
+
 // stats emits GET /stats: shares of the levels in percent.
 func (m *Module) stats() {
 	f := m.Func("Api_Stats__share", I64, Param{"count", I64}, Param{"total", I64})
@@ -117,7 +134,6 @@ func (m *Module) stats() {
 	f.Ret(f.Op("sdiv", f.Op("mul", f.Arg("count"), Int(100)), f.Arg("total")))
 
 	f = m.Func("Api_Stats__depth", I64, Param{"levels", Ptr}, Param{"n", I64})
-	// Native recursion over a list, as the language does everything but self tail calls.
 	f.If(f.Cmp("sge", f.Arg("n"), f.Call(".list_length", f.Arg("levels"))), func() { f.Ret(Int(0)) }, nil)
 	rest := f.Call("Api_Stats__depth", f.Arg("levels"), f.Op("add", f.Arg("n"), Int(1)))
 	f.Ret(f.Op("add", rest, Int(1)))
@@ -128,6 +144,8 @@ func (m *Module) stats() {
 	levels := f.Let("levels", f.List(f.Str("error"), f.Str("warning"), f.Str("info")))
 	obj := f.Let("obj", f.Call(".json_object_new"))
 	f.Set(obj, f.Call(".json_object_put", obj, f.Str("levels"), f.Call(".json_from_int", f.Call("Api_Stats__depth", levels, Int(0)))))
+	window := f.Let("window", f.Call("__service_projectservice_call_window", pid))
+	f.Set(obj, f.Call(".json_object_put", obj, f.Str("window"), f.Call(".json_from_string", window)))
 	i := f.Let("i", Int(0))
 	f.While(func() Operand { return f.Cmp("slt", i, f.Call(".list_length", levels)) }, func() {
 		level := f.Let("level", f.as(f.Call(".list_get", levels, i), Ptr))
@@ -147,7 +165,7 @@ func (m *Module) search() {
 
 	f := m.Func("Api_Search__words", Ptr, Param{"text", Ptr})
 	trimmed := f.Call(".string_trim", f.Arg("text"))
-	f.Ret(f.Call(".string_split", f.Call(".string_to_lower", trimmed), f.Str("+")))
+	f.Ret(f.Call(".string_split", f.Call(".string_to_lower", trimmed), f.Str(" ")))
 
 	f = m.Func("handle_search", Ptr, Param{"req", Ptr})
 	q := f.Let("q", f.Call("Api_Http__query", f.Arg("req"), f.Str("q")))

@@ -66,6 +66,9 @@ func projectService() *Service {
 			{Name: "level", Params: []Param{{"level", Ptr}}, Ret: I64, Body: func(f *Func, state Var) {
 				f.Reply(state, f.Call(".map_get", f.Field(state, 1, Ptr), f.Arg("level")))
 			}},
+			{Name: "window", Ret: Ptr, Body: func(f *Func, state Var) {
+				f.Reply(state, f.Call("Services_Rate__describe", f.Field(state, 3, windowType)))
+			}},
 			{Name: "reset", Cast: true, Params: []Param{{"limit", I64}}, Body: func(f *Func, state Var) {
 				f.SetField(state, 3, windowType, f.Call("new_window", f.Str("default"), f.Arg("limit")))
 				f.Keep(state)
