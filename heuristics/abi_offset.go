@@ -20,6 +20,9 @@ func wrongOffset(c *Case) *Hypothesis {
 	c.neighbourFact(h, l)
 	c.layoutFact(h)
 	h.fact(b.looks == provenance.LooksText && c.Profile != nil, "reads-text", "value", wReadsText, "what was read is text: the content of a field, not the pointer to it")
+	if !h.supported() {
+		return nil
+	}
 	own := c.isProgram(l.Symbol)
 	h.fact(own, "own-load", "place", wOwnLoad, "%s reads it itself", c.readable(l.Symbol))
 	h.fact(!own, "runtime-load", "place", wRuntimeLoad, "the runtime's own code reads it, and that knows its layout")

@@ -193,12 +193,12 @@ const (
 
 // wild-pointer and memory
 const (
-	wWildValue         = 1.2
+	wWildValue         = 1.4
 	wWildSmall         = 0.8 // a small number usually has a better explanation
 	wWildProtected     = 1.0
 	wPastEnd           = 2.0
 	wNoOrigin          = 0.6
-	wUninit            = 1.2
+	wUninit            = 0.8
 	wTextHasSource     = -0.5
 	wWriteProtected    = 2.8
 	wWritesConstant    = 1.0
