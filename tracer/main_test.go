@@ -49,6 +49,12 @@ func TestMain(m *testing.M) {
 // launcher runs os.Args[1:] and ends like it.
 func launcher(path string) int {
 	var res result
+	if os.Getenv("TRACER_TEST_NO_PTRACE") != "" {
+		if err := forbidPtrace(); err != nil {
+			fmt.Fprintln(os.Stderr, "seccomp:", err)
+			return launcherFail
+		}
+	}
 	o := Options{Path: os.Args[1], Args: os.Args[2:], Env: cleanEnv(), Inspect: func(c *crash.Crash) {
 		res.Inspects++
 		res.Warnings = c.Warnings

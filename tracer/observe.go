@@ -18,7 +18,7 @@ func (t *tracer) inspect(c *crash.Crash) {
 	t.inspected = true
 	t.io.sync()
 	c.Output = t.out.snapshot()
-	c.Warnings = append(c.Warnings, t.warnings...)
+	c.Warnings = append(append(c.Warnings, t.warnings...), t.io.failures()...)
 	t.ended = c.Outcome
 	t.o.Inspect(c)
 	if mem, ok := c.Memory.(*liveMemory); ok {

@@ -496,3 +496,22 @@ func TestStreams(t *testing.T) {
 		}
 	}
 }
+
+// TestFullDisk wants a warning where output is lost, and a program that goes on.
+func TestFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skipf("no /dev/full: %v", err)
+	}
+	defer full.Close()
+	var seen *crash.Crash
+	o := Options{Path: "/bin/sh", Args: []string{"-c", "echo lost; sleep 0.1; exit 4"}, Stdout: full, Stderr: full,
+		Inspect: func(c *crash.Crash) { seen = c }}
+	out, err := Run(t.Context(), o)
+	if err != nil || out.ExitCode != 4 {
+		t.Errorf("outcome %+v, %v", out, err)
+	}
+	if len(seen.Warnings) != 1 || !strings.Contains(seen.Warnings[0], "no space left on device") || seen.Output.Lines[0].Text != "lost" {
+		t.Errorf("warnings %q, output %+v", seen.Warnings, seen.Output)
+	}
+}

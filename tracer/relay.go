@@ -32,11 +32,10 @@ type relay struct {
 	done   chan struct{}
 	trail  atomic.Int64 // when draining began (unix nanoseconds), 0 before
 
-	mu      sync.Mutex // guards in and pending, and that what is read is captured in order
+	mu      sync.Mutex // guards the following, and that what is read is captured in order
 	in      int        // our end, non-blocking; -1 when closed
 	pending []byte     // read by sync, not yet written
-
-	failure error // why output could not be passed on, other than that the reader left
+	failure error      // why output could not be passed on, other than that the reader left
 }
 
 func newRelay(stream crash.Stream, in, out int, pty bool, c *capture) (*relay, error) {
@@ -136,12 +135,26 @@ func (r *relay) deliver(data []byte) {
 			r.hangUp()
 			return
 		default:
-			if r.failure == nil {
-				r.failure = err
-			}
+			r.fail(err)
 			return
 		}
 	}
+}
+
+// fail remembers why output was lost. The target is not told: it may live with a full disk, but not with a closed pipe.
+func (r *relay) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failure == nil {
+		r.failure = err
+	}
+}
+
+// lost is why output could not be passed on; nil when all was.
+func (r *relay) lost() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failure
 }
 
 // hangUp closes our end: the target gets SIGPIPE or EPIPE, from a terminal SIGHUP, as from the user's own.

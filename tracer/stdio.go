@@ -198,8 +198,8 @@ func appends(fd int) bool {
 func (s *stdio) failures() []string {
 	var list []string
 	for _, r := range s.relays {
-		if r.failure != nil {
-			list = append(list, fmt.Sprintf("Some of the program's output could not be written to %s: %v.", nameOf(r.stream), r.failure))
+		if err := r.lost(); err != nil {
+			list = append(list, fmt.Sprintf("Some of the program's output could not be written to %s: %v.", nameOf(r.stream), err))
 		}
 	}
 	return list
@@ -207,7 +207,7 @@ func (s *stdio) failures() []string {
 
 func nameOf(stream crash.Stream) string {
 	if stream == crash.UnknownStream {
-		return "its output"
+		return "its standard streams"
 	}
 	return string(stream)
 }

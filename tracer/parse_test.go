@@ -1,0 +1,174 @@
+package tracer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"meshdiag/crash"
+)
+
+func TestParseMaps(t *testing.T) {
+	text := `55d0c4a00000-55d0c4a02000 r-xp 00001000 fe:00 131 /usr/bin/a program
+55d0c4a03000-55d0c4a04000 rw-s 00000000 fe:00 0
+7f2a00000000-7f2a00001000 ---p 00000000 00:00 0
+7f2a00002000-7f2a00003000 r--p 00002000 fe:00 77                         /lib/gone.so (deleted)
+7f2a00004000-7f2a00005000 r--p 00000000 fe:00 78                         /odd\012name
+7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0                          [stack]
+ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]
+nonsense
+7f00-7e00 r--p 0 0 0
+`
+	maps, bad := parseMaps([]byte(text))
+	if bad != 2 {
+		t.Errorf("%d bad lines, want 2", bad)
+	}
+	want := []crash.Mapping{
+		{Range: crash.Range{Start: 0x55d0c4a00000, End: 0x55d0c4a02000}, Perms: crash.Read | crash.Exec, Offset: 0x1000, Path: "/usr/bin/a program"},
+		{Range: crash.Range{Start: 0x55d0c4a03000, End: 0x55d0c4a04000}, Perms: crash.Read | crash.Write | crash.Shared},
+		{Range: crash.Range{Start: 0x7f2a00000000, End: 0x7f2a00001000}},
+		{Range: crash.Range{Start: 0x7f2a00002000, End: 0x7f2a00003000}, Perms: crash.Read, Offset: 0x2000, Path: "/lib/gone.so", Deleted: true},
+		{Range: crash.Range{Start: 0x7f2a00004000, End: 0x7f2a00005000}, Perms: crash.Read, Path: "/odd\nname"},
+		{Range: crash.Range{Start: 0x7ffc00000000, End: 0x7ffc00021000}, Perms: crash.Read | crash.Write, Path: "[stack]"},
+		{Range: crash.Range{Start: 0xffffffffff600000, End: 0xffffffffff601000}, Perms: crash.Exec, Path: "[vsyscall]"},
+	}
+	for i := range want {
+		want[i].PermsOK, want[i].FileSize = true, -1
+	}
+	if !slices.Equal(maps, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", maps, want)
+	}
+}
+
+func TestParseOwnMaps(t *testing.T) {
+	maps, err := mappings(ownPID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, _ := os.Readlink("/proc/self/exe")
+	st, _ := os.Stat(exe)
+	if !slices.ContainsFunc(maps, func(m crash.Mapping) bool { return m.Path == exe && m.FileSize == st.Size() }) {
+		t.Errorf("our own executable %s is not in %+v", exe, maps)
+	}
+}
+
+func TestParseState(t *testing.T) {
+	for stat, want := range map[string]string{
+		"12 (sh) S 1 2":        "S",
+		"12 (a) R (b) D 1 2":   "D",
+		"12 (x":                "",
+		"12 (x)":               "",
+		"":                     "",
+		"12 () \n) Z 0 0 0 0 ": "Z",
+	} {
+		if got := parseState([]byte(stat)); got != want {
+			t.Errorf("%q: %q, want %q", stat, got, want)
+		}
+	}
+}
+
+func TestParseStatus(t *testing.T) {
+	status := []byte("Name:\tx\nTgid:\t42\nSigCgt:\t0000000000000400\nSigIgn:\tzz\n")
+	if n, ok := statusNumber(status, "Tgid"); !ok || n != 42 {
+		t.Error(n, ok)
+	}
+	if m, ok := statusMask(status, "SigCgt"); !ok || m != signalBit(11) {
+		t.Error(m, ok)
+	}
+	for _, key := range []string{"SigIgn", "SigBlk"} {
+		if _, ok := statusMask(status, key); ok {
+			t.Errorf("%s was understood", key)
+		}
+	}
+}
+
+func TestParseAuxv(t *testing.T) {
+	words := []byte{
+		9, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x10, 0, 0, 0, 0, 0, 0,
+		6, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0,
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		7, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+	}
+	if got := parseAuxv(words); len(got) != 2 || got[9] != 0x1040 || got[6] != 4096 {
+		t.Error(got)
+	}
+	if parseAuxv(nil) != nil || parseAuxv(words[:15]) != nil {
+		t.Error("something was made of nothing")
+	}
+}
+
+func TestDecodeSiginfo(t *testing.T) {
+	raw := func(sig byte, code int32, at16 ...byte) []byte {
+		b := make([]byte, siginfoSize)
+		b[0] = sig
+		binary.LittleEndian.PutUint32(b[8:], uint32(code))
+		copy(b[16:], at16)
+		return b
+	}
+	for _, test := range []struct {
+		raw  []byte
+		want crash.Signal
+	}{
+		{raw(11, 1, 0x10, 0x20), crash.Signal{Number: 11, Code: 1, Address: 0x2010}},
+		{raw(11, 0x80), crash.Signal{Number: 11, Code: 0x80}},
+		{raw(15, 0, 7, 0, 0, 0, 9), crash.Signal{Number: 15, PID: 7, UID: 9}},
+		{raw(6, -6, 7, 1), crash.Signal{Number: 6, Code: -6, PID: 0x107}},
+		{raw(14, 0x80, 7, 1), crash.Signal{Number: 14, Code: 0x80}},
+	} {
+		if got := decodeSiginfo(test.raw); *got != test.want {
+			t.Errorf("got %+v, want %+v", *got, test.want)
+		}
+	}
+}
+
+func FuzzParseMaps(f *testing.F) {
+	data, _ := os.ReadFile("/proc/self/maps")
+	f.Add(data)
+	f.Add([]byte("0-1 r--p 0 0 0\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		maps, bad := parseMaps(data)
+		lines := bytes.Count(data, []byte("\n"))
+		if len(maps)+bad > lines+1 {
+			t.Errorf("%d mappings and %d bad lines of %d", len(maps), bad, lines)
+		}
+		for _, m := range maps {
+			if m.End <= m.Start {
+				t.Errorf("mapping %+v", m)
+			}
+		}
+	})
+}
+
+func FuzzParseProc(f *testing.F) {
+	f.Add([]byte("Name:\tx\nTgid:\t42\n"))
+	f.Add([]byte("1 (x) S 1"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		parseState(data)
+		statusNumber(data, "Tgid")
+		statusMask(data, "SigCgt")
+		if aux := parseAuxv(data); len(aux) > len(data)/16 {
+			t.Errorf("%d entries of %d bytes", len(aux), len(data))
+		}
+		if parts := splitNUL(data); len(parts) > bytes.Count(data, []byte{0})+1 {
+			t.Errorf("%d strings", len(parts))
+		}
+	})
+}
+
+func FuzzLaunchSentence(f *testing.F) {
+	f.Add([]byte("#!/bin/sh -x\n"))
+	f.Add(elfFile(2, 1, 3, 62, "/lib/ld.so"))
+	f.Add(elfFile(1, 2, 3, 8, ""))
+	path := f.TempDir() + "/program"
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := os.WriteFile(path, data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if s := contentSentence(path); s != "" && (!strings.HasSuffix(s, ".") || !strings.Contains(s, "program")) {
+			t.Errorf("%q", s)
+		}
+	})
+}
