@@ -52,6 +52,8 @@ func TestClassify(t *testing.T) {
 		{"mesh", "_ZN7mesh_rt5actor4heap9ActorHeap4mark17h0123456789abcdefE", exe, KindRuntime, "", PartCollector, "", ""},
 		{"mesh", "_ZN7mesh_rt5actor4heap9ActorHeap5alloc17h0123456789abcdefE", exe, KindRuntime, "", PartAllocator, "", ""},
 		{"mesh", "_ZN7mesh_rt5actor9scheduler11worker_loop17h0123456789abcdefE", exe, KindRuntime, RoleWorker, PartScheduler, "", ""},
+		{"mesh", "_ZN7mesh_rt5sched11worker_loop17h0123456789abcdefE", exe, KindRuntime, RoleWorker, PartScheduler, "", ""},
+		{"mesh", "_ZN7mesh_rt5sched13spawn_workers17h0123456789abcdefE", exe, KindRuntime, "", "runtime internals", "", ""},
 		{"mesh", "_ZN7mesh_rt2db4pool8checkout17h0123456789abcdefE", exe, KindRuntime, "", "runtime internals", "", ""},
 		{"mesh", "_ZN8postgres6client6Client5query17h0123456789abcdefE", exe, KindRuntime, "", "library inside the runtime", "", ""},
 		{"mesh", "sqlite3VdbeExec", exe, KindRuntime, "", "library inside the runtime", "", ""},
@@ -74,6 +76,7 @@ func TestClassify(t *testing.T) {
 		{"none", "_ZN7mycrate4main17h0123456789abcdefE", exe, KindOther, "", "", "", "mycrate::main"},
 		{"none", "_RNvNtCs5l0EXMQXRMU_4core9panicking9panic_fmt", exe, KindStd, "", PartPanic, "", ""},
 		{"none", "_RNvNtCs5l0EXMQXRMU_3std2rt10lang_start", exe, KindStd, "", PartStart, "", ""},
+		{"none", "_ZN3std3sys6thread4unix7cgroups8quota_v117h0123456789abcdefE", exe, KindStd, "", "", "", ""},
 		{"none", "_RNvCs5l0EXMQXRMU_7mycrate4main", exe, KindOther, "", "", "", "mycrate::main"},
 		{"none", "_RNvCs5l0EXMQXRMU_7___rustc10rust_panic", exe, KindStd, "", PartPanic, "", ""},
 		{"none", "_ZN4core6Engine5startEi", exe, KindOther, "", "", "", ""}, // a C++ namespace of that name

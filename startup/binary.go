@@ -42,8 +42,9 @@ type site struct {
 const (
 	maxDepth     = 3         // functions below the entry function that are followed
 	maxFunctions = 64        // functions that are read at all
-	maxFunction  = 256 << 10 // bytes of one function
+	maxCode      = 128 << 10 // bytes that are read of all of them
 	maxSteps     = 256
+	maxCalls     = 32 // called functions kept between two messages
 )
 
 // reader reads functions and follows calls.
@@ -55,6 +56,7 @@ type reader struct {
 	made  map[string]profile.StringNew
 	names map[uint64]string
 	read  map[uint64]bool // functions being read or done
+	left  uint64          // bytes of code that may still be read
 }
 
 // readBinary decodes the profile's entry function and what it calls, and lists the messages that they print.
@@ -65,7 +67,7 @@ func readBinary(c *crash.Crash, code Code, p *profile.Profile) *binary {
 		return b
 	}
 	r := &reader{c: c, code: code, p: p, print: map[string]bool{}, made: map[string]profile.StringNew{},
-		names: map[uint64]string{}, read: map[uint64]bool{}}
+		names: map[uint64]string{}, read: map[uint64]bool{}, left: maxCode}
 	for _, s := range p.Entry.Print {
 		r.print[s] = true
 	}
@@ -102,7 +104,9 @@ func (r *reader) function(addr uint64, name string, depth int) (*function, error
 	if !ok || hi <= lo {
 		return nil, fmt.Errorf("its bounds are not known")
 	}
-	code, _, err := r.code.Code(lo, int(min(hi-lo, maxFunction)))
+	n := min(hi-lo, r.left)
+	code, _, err := r.code.Code(lo, int(n))
+	r.left -= n
 	if len(code) == 0 {
 		if err == nil {
 			err = fmt.Errorf("its code is not readable")
@@ -113,7 +117,7 @@ func (r *reader) function(addr uint64, name string, depth int) (*function, error
 	f.walk(code, r)
 	for i := range f.events {
 		e := &f.events[i]
-		if e.target == 0 || depth >= maxDepth || r.read[e.target] || len(r.read) >= maxFunctions || !r.follows(e.target) {
+		if e.target == 0 || depth >= maxDepth || r.read[e.target] || len(r.read) >= maxFunctions || r.left == 0 || !r.follows(e.target) {
 			continue
 		}
 		if sub, err := r.function(e.target, e.callee, depth+1); err == nil && sub.prints() {
@@ -181,7 +185,7 @@ func (b *binary) flatten(f *function) {
 				pending = nil
 			case e.inside != nil:
 				visit(e.inside)
-			case e.callee != "":
+			case e.callee != "" && len(pending) < maxCalls && (len(pending) == 0 || pending[len(pending)-1] != e.callee):
 				pending = append(pending, e.callee)
 			}
 			if !e.dropped && (e.texts != nil || e.inside != nil) {

@@ -16,14 +16,11 @@ func (f *function) keepMainPath(p *profile.Profile) {
 			e.dropFailures(p)
 		}
 	}
-	if len(f.events) > maxEvents {
-		f.events = f.events[:maxEvents]
+	if !f.prints() {
+		return
 	}
 	g := f.graph()
 	last := g.lastStep()
-	if last == start {
-		return
-	}
 	for n := 1; n < len(g.nodes); n++ {
 		e := g.nodes[n]
 		if n == last || e.texts == nil {
@@ -34,21 +31,25 @@ func (f *function) keepMainPath(p *profile.Profile) {
 	}
 	order := g.order()
 	g.mergeAlternatives(order, last)
-	sorted := make([]event, 0, len(f.events))
-	for _, n := range order {
-		sorted = append(sorted, *g.nodes[n])
-	}
-	f.events = sorted
+	f.events = g.inOrder(order)
 }
 
-// maxEvents bounds the calls of one function that are put in order.
-const maxEvents = 1024
+// maxNodes bounds the messages of one function that are put in order.
+const maxNodes = 128
 
-// graph says which call of a function can follow which. Node 0 is the function's start, node n the event n-1.
+// graph says which message of a function can follow which. Node 0 is the function's start, the others are its messages
+// and the calls of functions that print some.
 type graph struct {
-	nodes []*event // nil for the start
-	next  [][]int  // the events that may come directly after
-	after []bits   // the events that may come some time after
+	nodes []*event
+	next  [][]int  // the nodes that may come directly after
+	after []bits   // the nodes that may come some time after
+	calls []called // all other calls
+}
+
+// called is a call that is no message, and the nodes that it may come directly after.
+type called struct {
+	event *event
+	after []int
 }
 
 const start = 0
@@ -59,20 +60,26 @@ type bits []uint64
 func (b bits) has(n int) bool { return b[n/64]>>(n%64)&1 != 0 }
 func (b bits) add(n int)      { b[n/64] |= 1 << (n % 64) }
 
-// graph follows the code from each event to the next ones.
+// graph follows the code from each message to the next ones.
 func (f *function) graph() *graph {
-	g := &graph{nodes: make([]*event, len(f.events)+1), next: make([][]int, len(f.events)+1)}
+	g := &graph{nodes: []*event{nil}}
 	at := make(map[uint64]int, len(f.places)) // address -> index in places
 	for i := range f.places {
 		at[f.places[i].addr] = i
 	}
-	nodeAt := make(map[int]int, len(f.events)) // index in places -> node
+	nodeAt, callAt := map[int]int{}, map[int]int{} // index in places -> node, or index in calls
 	for i := range f.events {
-		g.nodes[i+1] = &f.events[i]
-		if place, ok := at[f.events[i].at]; ok {
-			nodeAt[place] = i + 1
+		e := &f.events[i]
+		place := at[e.at]
+		if e.weight() > 0 && len(g.nodes) <= maxNodes {
+			nodeAt[place] = len(g.nodes)
+			g.nodes = append(g.nodes, e)
+		} else if e.weight() == 0 && !e.dropped {
+			callAt[place] = len(g.calls)
+			g.calls = append(g.calls, called{event: e})
 		}
 	}
+	g.next = make([][]int, len(g.nodes))
 	seen := make([]int, len(f.places)) // 1 + the node from which a place was last visited
 	visit := func(node int, from []int) {
 		for len(from) > 0 {
@@ -86,6 +93,9 @@ func (f *function) graph() *graph {
 				g.next[node] = append(g.next[node], n)
 				continue
 			}
+			if c, ok := callAt[i]; ok {
+				g.calls[c].after = append(g.calls[c].after, node)
+			}
 			from = append(from, f.after(i, at)...)
 		}
 	}
@@ -95,6 +105,37 @@ func (f *function) graph() *graph {
 	}
 	g.close()
 	return g
+}
+
+// inOrder lists the messages in order, and behind each the calls that come after it and before the next.
+func (g *graph) inOrder(order []int) []event {
+	position := make([]int, len(g.nodes)) // the start's is 0
+	for i, n := range order {
+		position[n] = i + 1
+	}
+	behind := make([][]*event, len(g.nodes))
+	for i := range g.calls {
+		c := &g.calls[i]
+		last := -1
+		for _, n := range c.after {
+			if dropped := n != start && g.nodes[n].dropped; !dropped {
+				last = max(last, position[n])
+			}
+		}
+		if last >= 0 { // else it only follows what is no step: a branch that gives up
+			behind[last] = append(behind[last], c.event)
+		}
+	}
+	var out []event
+	for i := range behind {
+		if i > 0 {
+			out = append(out, *g.nodes[order[i-1]])
+		}
+		for _, e := range behind[i] {
+			out = append(out, *e)
+		}
+	}
+	return out
 }
 
 // close finds for each node all nodes that may come after it.
@@ -125,7 +166,7 @@ func (g *graph) reach(n int, avoid ...int) bits {
 // avoidable reports whether the function can get to node last without any of nodes.
 func (g *graph) avoidable(last int, nodes ...int) bool { return g.reach(start, nodes...).has(last) }
 
-// order lists the events so that what can only come before something else stands before it; else in the order of the
+// order lists the messages so that what can only come before something else stands before it; else in the order of the
 // code.
 func (g *graph) order() []int {
 	before := make([]int, len(g.nodes))
@@ -144,14 +185,11 @@ func (g *graph) order() []int {
 	return order
 }
 
-// lastStep is the node that the most messages lead to: the end of the main path; start when nothing is printed.
+// lastStep is the node that the most messages lead to: the end of the main path.
 func (g *graph) lastStep() int {
 	best, most := start, 0
 	for n := 1; n < len(g.nodes); n++ {
 		sum := g.nodes[n].weight()
-		if sum == 0 {
-			continue
-		}
 		for m := 1; m < len(g.nodes); m++ {
 			if m != n && g.after[m].has(n) {
 				sum += g.nodes[m].weight()
@@ -186,7 +224,7 @@ func (g *graph) mergeAlternatives(order []int, last int) {
 	prev := start
 	for _, n := range order {
 		e := g.nodes[n]
-		if e.weight() == 0 {
+		if e.dropped {
 			continue
 		}
 		if before := g.nodes[prev]; prev != start && e.optional && before.optional && e.texts != nil && before.texts != nil &&

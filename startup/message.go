@@ -70,7 +70,7 @@ func readWords(lines []crash.OutputLine, i int, head *Message, p *profile.Profil
 		if head.parts.Payload == "" {
 			return nil
 		}
-		w := &words{text: head.parts.Payload, from: i, to: i}
+		w := &words{text: strings.TrimSuffix(head.parts.Payload, ": "), from: i, to: i}
 		if r.End != nil {
 			w.readToEnd(lines, r.End)
 		}

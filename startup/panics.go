@@ -53,7 +53,6 @@ func (m *Message) panicText() PanicText {
 		Origin: m.Origin, LineIndex: m.Index, Rule: m.Rule}
 	p.TID, _ = strconv.Atoi(m.parts.TID)
 	p.Line, _ = strconv.Atoi(m.parts.Line)
-	p.Message = strings.TrimSuffix(p.Message, ": ")
 	if w := m.words; w != nil {
 		p.addWords(w)
 	}

@@ -30,19 +30,19 @@ func timeline(c *crash.Crash, p *profile.Profile, bin *binary) Timeline {
 	case len(bin.steps) == 0:
 		t.Source = "profile"
 		t.steps = fromProfile(seq)
-		t.Why = fmt.Sprintf("by the profile's start-up sequence %q", seq.ID)
+		t.Why = fmt.Sprintf("the steps are those of the profile's start-up sequence %q", seq.ID)
 		if bin.why != "" {
 			t.Why += " (" + bin.why + ")"
 		}
 	case seq == nil || fit == 0:
 		t.Source, t.Known = "binary", ""
 		t.steps = fromBinary(bin, nil, nil)
-		t.Why = "by the constants that " + bin.entry + " prints, in the order of its code"
+		t.Why = "the steps are the constants that " + bin.entry + " prints, in the order of its code"
 	default:
 		pair := align(bin.steps, seq.Phases)
 		t.Source = "both"
 		t.steps = fromBinary(bin, seq, pair)
-		t.Why = fmt.Sprintf("by the constants that %s prints, in the order of its code, matched with the profile's sequence %q", bin.entry, seq.ID)
+		t.Why = fmt.Sprintf("the steps are the constants that %s prints, in the order of its code, matched with the profile's sequence %q", bin.entry, seq.ID)
 	}
 	for i := range t.steps {
 		t.Steps = append(t.Steps, t.steps[i].Step)
@@ -86,6 +86,9 @@ func fromBinary(bin *binary, seq *profile.Sequence, pair []int) []step {
 			s.phase = ph
 			s.ID, s.Title, s.FromBinary = ph.ID, ph.Title, false
 			s.Optional = s.Optional || ph.Optional
+			if len(b.texts) > 1 && slices.ContainsFunc(b.texts, func(t []string) bool { return t[0] == ph.Literal }) {
+				s.Message = ph.Literal
+			}
 		}
 		steps = append(steps, s)
 	}
