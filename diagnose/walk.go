@@ -103,6 +103,7 @@ func (w *walk) fault() {
 		w.c.Chain = a.Slice(w.c.Fault, st)
 	}
 	w.c.Calls = a.Calls(st, callersSliced)
+	w.refused(a)
 	w.c.Callees = map[uint64]provenance.Callee{}
 	for _, call := range w.c.Calls {
 		if call.Target != 0 {
