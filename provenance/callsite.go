@@ -153,7 +153,7 @@ func (a *Analyzer) argUse(v *view, i int, r insn.Reg) ArgUse {
 	switch {
 	case u.Set:
 		u.Used = a.readBetween(v.fn, got, r)
-		u.Stale = len(got.assumed) > 0 // only a call that leaves the register alone is crossed on an assumption
+		u.Stale = got.kept
 		a.argOrigin(v, i, got.defs, &u)
 	case entry:
 		u.Set, u.Stale, u.Kind, u.Width = true, true, ArgParam, 8

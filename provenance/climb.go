@@ -20,6 +20,9 @@ func (t *trace) climb(v *view, use int, p place, want value, depth int) *path {
 	if _, ok := v.fn.at(v.fn.lo); !ok {
 		return end(StepUnknown, "the function's entry is not known", Possible).then(s)
 	}
+	if t.isStart(v) {
+		return end(s.Kind, "what the program was started with", Certain).then(s)
+	}
 	caller, stop := t.caller(v)
 	if stop != "" {
 		return end(s.Kind, stop, Certain).then(s)
@@ -76,6 +79,18 @@ func orUnnamed(name string) string {
 		return "this function"
 	}
 	return name
+}
+
+// isStart: the caller is libc's start-up code, so that the arguments are those of the process or of a thread.
+func (t *trace) isStart(v *view) bool {
+	if t.st == nil || v.frame+1 >= len(t.st.Frames) {
+		return false
+	}
+	switch t.st.Frames[v.frame+1].Symbol.Name {
+	case "__libc_start_call_main", "__libc_start_main", "__libc_start_main_impl", "start_thread", "_start":
+		return true
+	}
+	return false
 }
 
 // caller is the view of the frame that called v, or the reason why there is none.

@@ -12,24 +12,72 @@ const outReach = 256
 // escapes reports whether a pointer to the slot at off may exist: the function takes the address of the slot or of one
 // shortly below it. Where objects end is not known, so this errs on the side of yes.
 func (f *function) escapes(a *Analyzer, off int64) bool {
-	if !f.leasOK {
-		f.leasOK = true
-		f.findLeas(a)
+	f.findLeas(a)
+	return covers(f.leas, off)
+}
+
+// leaked reports whether a pointer to the slot may live on: its address was not only passed to functions that are known
+// to let go of it.
+func (f *function) leaked(a *Analyzer, off int64) bool {
+	f.findLeas(a)
+	return covers(f.leaks, off)
+}
+
+func covers(starts []int64, off int64) bool {
+	i := sort.Search(len(starts), func(i int) bool { return starts[i] > off })
+	return i > 0 && off-starts[i-1] < outReach
+}
+
+// callMayWrite reports whether call j may write the slot at off.
+func (a *Analyzer) callMayWrite(f *function, j int, off int64) bool {
+	for _, ps := range a.passedSlots(f, j) {
+		if ps.off <= off && off-ps.off < outReach && a.writesThrough(f.nodes[j].target, ps.arg, off-ps.off) != no {
+			return true
+		}
 	}
-	i := sort.Search(len(f.leas), func(i int) bool { return f.leas[i] > off })
-	return i > 0 && off-f.leas[i-1] < outReach
+	return f.leaked(a, off)
 }
 
 // findLeas collects the slots whose address is taken other than to move the stack or frame pointer.
 func (f *function) findLeas(a *Analyzer) {
+	if f.leasOK {
+		return
+	}
+	f.leasOK = true
+	harmless := map[int]bool{} // instructions whose address only goes to a call that lets go of it
+	for j := range f.nodes {
+		if f.nodes[j].flow != insn.FlowCall {
+			continue
+		}
+		for _, ps := range a.passedSlots(f, j) {
+			if a.letsGo(f.nodes[j].target, ps.arg) {
+				harmless[ps.at] = true
+			}
+		}
+	}
 	for i := range f.nodes {
 		for _, w := range f.eff(i).Writes {
 			if off, ok := a.addressTaken(f, i, &w); ok {
 				f.leas = append(f.leas, off)
+				if !harmless[i] {
+					f.leaks = append(f.leaks, off)
+				}
 			}
 		}
 	}
-	sort.Slice(f.leas, func(i, j int) bool { return f.leas[i] < f.leas[j] })
+	for _, s := range [][]int64{f.leas, f.leaks} {
+		sort.Slice(s, func(i, j int) bool { return s[i] < s[j] })
+	}
+}
+
+// letsGo: the function at target keeps no copy of its argument and passes none on.
+func (a *Analyzer) letsGo(target uint64, arg int) bool {
+	if target == 0 {
+		return false
+	}
+	c := a.Callee(target)
+	p := c.Reads[arg]
+	return c.Known && !c.Partial && !c.Variadic && !p.Leaks && !p.Forwarded
 }
 
 // addressTaken: w puts the address of a slot into a register or stores it.
@@ -56,6 +104,7 @@ func (a *Analyzer) addressTaken(f *function, i int, w *insn.Write) (off int64, o
 type passedSlot struct {
 	arg int
 	off int64
+	at  int // the instruction that makes the address
 }
 
 // passedSlots finds the arguments of call j that point into the frame, by looking back over the instructions before it.
@@ -81,7 +130,7 @@ func (a *Analyzer) passedSlots(f *function, j int) []passedSlot {
 			}
 			delete(want, w.Dst.Reg)
 			if off, ok := a.addressTaken(f, i, w); ok {
-				out = append(out, passedSlot{arg, off})
+				out = append(out, passedSlot{arg, off, i})
 			} else if w.Kind == insn.Copy && w.Src[0].Kind == insn.RegOperand && w.Src[0].Len == 8 {
 				if _, taken := want[w.Src[0].Reg]; !taken {
 					want[w.Src[0].Reg] = arg

@@ -26,6 +26,7 @@ type function struct {
 	effects []*insn.Effects
 	passed  map[int][]passedSlot
 	leas    []int64 // CFA offsets of the slots whose address is taken, sorted
+	leaks   []int64 // those of which a pointer may live on after the call that it was made for
 	leasOK  bool
 }
 

@@ -8,14 +8,30 @@ import (
 
 // join follows several definitions and keeps those that the dump allows.
 func (t *trace) join(v *view, i int, p place, want value, defs []def, depth int) *path {
+	paths := t.each(v, i, p, want, defs, depth)
+	round := false
+	for _, q := range paths {
+		round = round || q.loop && q.changes
+	}
+	if round && want.ok { // how often the loop ran is not known, so neither is the value that it began with
+		paths = t.each(v, i, p, value{}, defs, depth)
+	}
+	best := t.choose(paths)
+	if round {
+		t.applyAssumptions(best, []string{"a loop changed it on the way, any number of times"})
+	}
+	return best
+}
+
+func (t *trace) each(v *view, i int, p place, want value, defs []def, depth int) []*path {
 	var paths []*path
 	for _, d := range defs {
 		if t.forks++; t.forks > maxForks {
-			return end(StepUnknown, "it may have come from too many places", Possible)
+			return []*path{end(StepUnknown, "it may have come from too many places", Possible)}
 		}
 		paths = append(paths, t.define(v, i, p, want, d, depth))
 	}
-	return t.choose(paths)
+	return paths
 }
 
 // lastCall: the word below the faulting frame's stack pointer is the return address of the last call that it made. When
@@ -99,9 +115,15 @@ func (t *trace) choose(paths []*path) *path {
 	}
 	var others []Step
 	for _, p := range left {
-		if p != best && !sameOrigin(p, best) && len(p.steps) > 0 {
+		switch {
+		case p == best || len(p.steps) == 0:
+		case !sameOrigin(p, best):
 			others = append(others, p.steps[len(p.steps)-1])
 			others = append(others, p.others...)
+		case arithmetic(p) != arithmetic(best): // the same origin, but on one of the ways it was changed
+			best.tier = Possible
+		default:
+			best.tier = weaker(best.tier, Likely)
 		}
 	}
 	if len(others) > 0 {
@@ -126,6 +148,17 @@ func betterPath(p, q *path) bool {
 		return weaker(p.tier, q.tier) == q.tier
 	}
 	return q.origin == StepUnknown && p.origin != StepUnknown
+}
+
+// arithmetic counts the steps that changed the value.
+func arithmetic(p *path) int {
+	n := 0
+	for _, s := range p.steps {
+		if s.Kind == StepArith {
+			n++
+		}
+	}
+	return n
 }
 
 func sameOrigin(p, q *path) bool {

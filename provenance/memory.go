@@ -30,7 +30,9 @@ func (t *trace) reload(v *view, i int, src, p place, want value, depth int) *pat
 	if wrong, sure := t.disagrees(v, i, src, want); wrong != "" {
 		if sure {
 			s.Text += ", " + wrong
-			return end(StepUnknown, "the slot was overwritten after it was read, in a way that this function does not show", Possible).then(s)
+			out := end(StepUnknown, "the slot was overwritten after it was read, in a way that this function does not show", Possible).then(s)
+			out.wrong = out.stop
+			return out
 		}
 		s.Tier = weaker(s.Tier, Likely)
 	}

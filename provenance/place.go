@@ -64,6 +64,9 @@ func (p place) within(src place, start int64) place {
 func (a *Analyzer) placeName(v *view, i int, p place) string {
 	switch p.kind {
 	case placeReg:
+		if p.reg == insn.Other {
+			return "it"
+		}
 		return insn.Operand{Kind: insn.RegOperand, Reg: p.reg, Lo: p.lo, Len: p.n}.String()
 	case placeMem:
 		if sym, _, ok := a.code.LookupData(p.addr); ok && sym.Name != "" {

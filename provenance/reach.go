@@ -41,6 +41,7 @@ type reached struct {
 	region  []int    // instructions between the definitions and the use
 	assumed []string // what must hold for this to be the whole truth
 	cut     bool     // the budget ran out
+	kept    bool     // a call was crossed that is known to leave the register alone
 }
 
 func (r *reached) assume(s string) {
@@ -213,7 +214,7 @@ func (s *search) callReg(j int) bool {
 			s.add(def{kind: defReturn, at: j, unset: true})
 			return true
 		}
-		s.out.assume(fmt.Sprintf("the call at %s leaves %s alone", s.a.nameAt(s.v.fn.nodes[j].addr), r))
+		s.out.kept = true // its code shows it: nothing is assumed
 		return false
 	case returnReg(r):
 		s.add(def{kind: defReturn, at: j})
@@ -222,8 +223,8 @@ func (s *search) callReg(j int) bool {
 	return true // the value cannot have lived in this register across the call: no such path was taken
 }
 
-// keptOnPurpose: the function set the register before call j and did not use it, so that it counts on the callee to leave
-// it alone (gcc -fipa-ra). Otherwise whoever reads it after the call takes it for a result.
+// keptOnPurpose: the function itself set the register before call j, so that it may count on the callee to leave it alone
+// (gcc -fipa-ra). Otherwise whoever reads it after the call takes it for a result.
 func (s *search) keptOnPurpose(j int) bool {
 	before := s.a.reaching(s.v, j, s.p, shortReach)
 	for _, d := range before.defs {
@@ -231,7 +232,7 @@ func (s *search) keptOnPurpose(j int) bool {
 			return false
 		}
 	}
-	return len(before.defs) > 0 && !s.a.readBetween(s.v.fn, before, s.p.reg)
+	return len(before.defs) > 0
 }
 
 func (s *search) callSlot(j int) bool {
@@ -259,7 +260,7 @@ func (s *search) callSlot(j int) bool {
 		s.weak = append(s.weak, d)
 		return false
 	}
-	if f.escapes(s.a, s.p.off) {
+	if f.leaked(s.a, s.p.off) {
 		s.out.assume(fmt.Sprintf("the call at %s does not write it", s.a.nameAt(f.nodes[j].addr)))
 	}
 	return false
@@ -351,7 +352,7 @@ func (a *Analyzer) disturbs(v *view, j int, p place) bool {
 		case placeReg:
 			return !calleeSaved(p.reg)
 		case placeSlot:
-			return v.fn.escapes(a, p.off)
+			return a.callMayWrite(v.fn, j, p.off)
 		}
 		return true
 	}

@@ -23,7 +23,7 @@ type trace struct {
 	budget int
 	forks  int
 	views  map[int]*view
-	active map[activeKey]bool // hops on the way here: coming back to one is a loop
+	active map[activeKey]value // hops on the way here, with the value wanted there: coming back to one is a loop
 }
 
 type activeKey struct {
@@ -40,6 +40,7 @@ type path struct {
 	tier    Tier
 	wrong   string // not "": the dump contradicts this path
 	loop    bool   // it only leads back to where it came from
+	changes bool   // and the value is another one each time round
 	others  []Step // ends of further paths that are possible too
 	base    *Chain // where the address of the last load came from
 	inside  []Step // what the callee of the last return shows
@@ -47,7 +48,7 @@ type path struct {
 }
 
 func (a *Analyzer) newTrace(st *symbols.Stack) *trace {
-	return &trace{a: a, st: st, budget: traceBudget, views: map[int]*view{}, active: map[activeKey]bool{}}
+	return &trace{a: a, st: st, budget: traceBudget, views: map[int]*view{}, active: map[activeKey]value{}}
 }
 
 // frame is the view of a stack frame; views are shared so that loops are noticed.
@@ -99,13 +100,14 @@ func (t *trace) step(v *view, i int, kind StepKind, p place, want value) Step {
 // follow finds where the bytes of p, wanted before instruction i of v, came from.
 func (t *trace) follow(v *view, i int, p place, want value, depth int) *path {
 	key := activeKey{v, i, p}
+	before, again := t.active[key]
 	switch {
 	case depth > maxHops:
 		return end(StepUnknown, "the chain is longer than is followed", Possible)
-	case t.active[key]:
-		return &path{loop: true, origin: StepUnknown, stop: "it goes round in a loop", tier: Possible}
+	case again:
+		return &path{loop: true, changes: before != want, origin: StepUnknown, stop: "it goes round in a loop", tier: Possible}
 	}
-	t.active[key] = true
+	t.active[key] = want
 	defer delete(t.active, key)
 
 	got := t.a.reaching(v, i, p, fullReach)
@@ -245,6 +247,9 @@ func (t *trace) source(v *view, i int, o insn.Operand, p place, start int64, wan
 	src := p.within(regPlace(o.Reg, o.Lo, o.Len), start)
 	s := t.step(v, i, StepCopy, src, want)
 	s.Text = fmt.Sprintf("%s was copied from %s", t.a.placeName(v, i, p), s.Reg)
+	if t.a.placeName(v, i, p) == s.Reg {
+		s.Text = fmt.Sprintf("%s keeps %s", s.Insn, s.Reg)
+	}
 	return t.follow(v, i, src, want, depth+1).then(s)
 }
 
@@ -277,7 +282,11 @@ func (t *trace) extended(v *view, i int, w *insn.Write, p place, start int64, wa
 		if w.Kind == insn.Sext {
 			how = "sign"
 		}
-		out.steps[0].Text += fmt.Sprintf(", %s-extended from %d bits", how, int(narrow)*8)
+		s := &out.steps[0]
+		if s.Kind == StepCopy {
+			s.Text = fmt.Sprintf("%s is %s", w.Dst, s.Reg)
+		}
+		s.Text += fmt.Sprintf(", %s-extended from %d bits", how, int(narrow)*8)
 	}
 	return out
 }
@@ -330,7 +339,10 @@ func (t *trace) sum(v *view, i int, r insn.Reg, k int64, p place, want value, de
 	src := regPlace(r, 0, p.n)
 	before := value{cut(want.v-uint64(k), int(p.n)), want.ok}
 	s := t.step(v, i, StepArith, src, before)
-	s.Text = fmt.Sprintf("%s is %s%s", t.a.placeName(v, i, p), r, plusText(k))
+	s.Text = fmt.Sprintf("%s: %s is the pointer here", s.Insn, r)
+	if k != 0 {
+		s.Text = fmt.Sprintf("%s makes %s of %s%s", s.Insn, t.a.placeName(v, i, p), r, plusText(k))
+	}
 	return t.follow(v, i, src, before, depth+1).then(s)
 }
 
