@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"meshdiag/crash"
+	"meshdiag/provenance/insn"
 	"meshdiag/symbols"
 )
 
@@ -17,9 +18,8 @@ func (a *Analyzer) Refused(value, reach uint64, frame int, args []int, st *symbo
 	var found *Chain
 	arg := -1
 	for _, i := range args {
-		c := a.Trace(frame, crash.RegNum(argRegs[i]), st)
-		v, ok := c.firstValue()
-		if !ok || v != value && (value == 0 || v == 0 || value-v >= reach) {
+		c := a.carried(value, reach, frame, crash.RegNum(argRegs[i]), st)
+		if c == nil {
 			continue
 		}
 		if found != nil {
@@ -41,6 +41,36 @@ func (a *Analyzer) Refused(value, reach uint64, frame int, args []int, st *symbo
 	found.Steps = append(head, found.Steps...)
 	found.Tier = weaker(found.Tier, Likely)
 	return found
+}
+
+// carried is the way back of an argument register if it can have carried value: by what is known of its value, or else by
+// supposing that it did and asking the dump, which contradicts a wrong supposition where a slot or constant disagrees.
+func (a *Analyzer) carried(value, reach uint64, frame int, reg crash.RegNum, st *symbols.Stack) *Chain {
+	t := a.newTrace(st)
+	v, _ := t.frame(frame)
+	if v == nil {
+		return nil
+	}
+	r := insn.Reg(reg)
+	if c := t.follow(v, v.anchor, regPlace(r, 0, 8), v.anchorReg(r), 0).chain(); c.holdsValue() {
+		first, _ := c.firstValue()
+		if first == value || value != 0 && first != 0 && value-first < reach {
+			return c
+		}
+		return nil
+	}
+	for off := uint64(0); off <= value && off < reach; off += 8 {
+		p := a.newTrace(st).follow(v, v.anchor, regPlace(r, 0, 8), known(value-off), 0)
+		if p.wrong == "" {
+			return p.chain()
+		}
+	}
+	return nil
+}
+
+func (c *Chain) holdsValue() bool {
+	_, ok := c.firstValue()
+	return ok
 }
 
 // firstValue is the value that the chain starts with.
