@@ -78,7 +78,8 @@ func TestSnowDiffersOnlyWhereItSays(t *testing.T) {
 // Each start-up sequence in the order of the reference.
 func TestStartupSequences(t *testing.T) {
 	want := map[string]string{
-		"plan": "connecting partitions standalone org-service project-service user-service foundation-ready websocket http",
+		"plan": "connecting partitions standalone org-service project-service user-service foundation-ready websocket " +
+			"websocket-listening http http-listening",
 		"current": "connecting standalone partitions org-service project-service user-service stream-manager drain-ticker rate-limiter " +
 			"event-processor storage-writer registration-skipped pipeline-registry health-checker spike-checker alert-evaluator " +
 			"retention-cleaner load-monitor foundation-ready websocket websocket-listening http http-listening",

@@ -74,9 +74,10 @@ func TestPhaseByOutput(t *testing.T) {
 		done              bool
 	}{
 		{"nothing printed", "current", "", nil, -1, 23, false},
-		{"plan, complete", "plan", "http", head(planLines, 9), 8, 9, true},
-		{"plan, two lines tell it from the other", "plan", "partitions", head(planLines, 2), 1, 9, false},
-		{"plan, up to services", "plan", "org-service", head(planLines, 4), 3, 9, false},
+		{"plan, complete", "plan", "http", head(planLines, 9), 9, 11, true},
+		{"plan, listening", "plan", "http-listening", append(head(planLines, 9), "2>[mesh-rt] HTTP server listening on 0.0.0.0:8080"), 10, 11, true},
+		{"plan, two lines tell it from the other", "plan", "partitions", head(planLines, 2), 1, 11, false},
+		{"plan, up to services", "plan", "org-service", head(planLines, 4), 3, 11, false},
 		{"one line fits both", "current", "connecting", head(currentLines, 1), 0, 23, false},
 		{"current, two lines", "current", "standalone", head(currentLines, 2), 1, 23, false},
 		{"current, complete", "current", "http-listening", head(currentLines, 23), 22, 23, true},
@@ -88,8 +89,8 @@ func TestPhaseByOutput(t *testing.T) {
 		{"last printed line, other order", "current", "project-service", reordered[:6], 5, 23, false},
 		{"details differ", "current", "websocket", append(head(currentLines, 19), "[Mesher] WebSocket server starting on :9999"), 19, 23, false},
 		{"distributed", "current", "partitions", []string{"[Mesher] Connecting to PostgreSQL...", "[Mesher] Node started: a@b", "[Mesher] Partition error: x"}, 2, 23, false},
-		{"coloured", "plan", "partitions", []string{"\x1b[32m[Mesher] Connecting to PostgreSQL...\x1b[0m", "\x1b[32m[Mesher] Partitions created (7 days ahead)\x1b[0m"}, 1, 9, false},
-		{"said twice", "plan", "partitions", append(head(planLines, 2), head(planLines, 1)...), 1, 9, false},
+		{"coloured", "plan", "partitions", []string{"\x1b[32m[Mesher] Connecting to PostgreSQL...\x1b[0m", "\x1b[32m[Mesher] Partitions created (7 days ahead)\x1b[0m"}, 1, 11, false},
+		{"said twice", "plan", "partitions", append(head(planLines, 2), head(planLines, 1)...), 1, 11, false},
 		{"on the wrong stream", "current", "", []string{"2>[Mesher] Connecting to PostgreSQL..."}, -1, 23, false},
 	}
 	for _, tt := range tests {
