@@ -11,6 +11,8 @@ import (
 	"sort"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"meshdiag/crash"
 )
 
@@ -29,7 +31,8 @@ func (c *Core) Close() error { return c.file.Close() }
 
 // Open reads the headers and notes of a core. A file that is no core gives a *NotACoreError.
 func Open(path string) (*Core, error) {
-	f, err := os.Open(path)
+	// Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (t *text) write() {
 	t.headline()
 	switch t.r.Outcome.Kind {
 	case kindHealthy:
-		if t.verbose || len(t.r.Causes) > 0 {
+		if t.verbose || len(t.r.Causes) > 0 || snapshot(t.r) {
 			t.sections()
 		}
 	case kindLaunchFailed:

@@ -119,6 +119,9 @@ func headline(r *Report) string {
 // healthyLine is all there is to say about a target that ended well.
 func healthyLine(r *Report) string {
 	s := targetName(r) + " ended without a fault"
+	if snapshot(r) {
+		s = targetName(r) + " was alive when its core was made: no fault in it"
+	}
 	var facts []string
 	switch {
 	case r.Outcome.Signal != nil:
@@ -139,6 +142,11 @@ func healthyLine(r *Report) string {
 		s += " (" + strings.Join(facts, ", ") + ")"
 	}
 	return s
+}
+
+// snapshot tells the core of a living process from that of one which ended.
+func snapshot(r *Report) bool {
+	return r.Target.Source == "core" && r.Outcome.Kind == kindHealthy && r.Outcome.Signal == nil && r.Outcome.ExitCode == nil
 }
 
 func targetName(r *Report) string {

@@ -48,6 +48,7 @@ func TestHeadline(t *testing.T) {
 			"exit status 1: it gave up — likely, 80 %"},
 		{"killed", Report{Outcome: Outcome{Kind: "killed", Signal: &Signal{Name: "SIGKILL"}}}, "killed by SIGKILL: cause unknown"},
 		{"healthy", Report{Target: Target{Path: "/bin/true"}, Outcome: Outcome{Kind: "healthy", ExitCode: &zero}}, "true ended without a fault (exit status 0)"},
+		{"a snapshot", Report{Target: Target{Path: "/bin/true", Source: "core"}, Outcome: Outcome{Kind: "healthy"}}, "true was alive when its core was made: no fault in it"},
 		{"ended by the user", Report{Target: Target{Path: "/bin/srv"}, Outcome: Outcome{Kind: "healthy", Signal: &Signal{Name: "SIGINT"}}}, "srv ended without a fault (ended by SIGINT)"},
 		{"launch", Report{Target: Target{Path: "./x"}, Outcome: Outcome{Kind: "launch-failed"}}, "x cannot be launched: The reason is not known."},
 	}

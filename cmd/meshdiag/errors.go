@@ -86,6 +86,20 @@ func errReadReport(path string, err error) error {
 		"A report is made by: meshdiag run --format json -o report.json PROGRAM"}
 }
 
+func errReadCore(path string, err error) error {
+	what := err.Error()
+	if !strings.Contains(what, path) {
+		what = path + ": " + what
+	} else if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		what = fmt.Sprintf("cannot read %s: %s", path, p.Err)
+	}
+	return &failure{statusFailed, what, ""}
+}
+
+func errNoCore(err error) error {
+	return &failure{statusFailed, err.Error(), "Give the core's path, or let programs leave cores: ulimit -c unlimited"}
+}
+
 func errProfile(err error) error {
 	return &failure{statusUsage, err.Error(), "See: meshdiag profiles"}
 }

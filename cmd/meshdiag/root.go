@@ -19,6 +19,7 @@ explained in that runtime's own terms; all others in terms of C, C++ or Rust.`
 const rootExample = `  meshdiag run ./server --port 8080          run it, and explain its end on stderr
   meshdiag run --format markdown ./server    the same, short, to paste into an issue
   meshdiag run --format json -o r.json ./server
+  meshdiag core                              explain the newest core dump of this machine
   meshdiag render r.json                     show a saved report again
   meshdiag explain null-value                what a cause means and how it is recognised`
 
@@ -54,7 +55,7 @@ func newRoot(status *int) *cobra.Command {
 	root.Flags().Bool("version", false, "print the version") // without cobra's -v, which means verbose here
 	root.SetVersionTemplate("meshdiag {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return errUsage(commandPath(cmd), err.Error()) })
-	root.AddCommand(newRun(status), newRender(), newExplain(), newProfiles(), newMan(), newVersion())
+	root.AddCommand(newRun(status), newCore(status), newRender(), newExplain(), newProfiles(), newMan(), newVersion())
 	root.InitDefaultCompletionCmd()
 	return root
 }
