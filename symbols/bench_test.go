@@ -54,3 +54,14 @@ func BenchmarkRows(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(frames), "ns/frame")
 }
+
+// BenchmarkSmallC is the whole of names and stack for a small C crash, nothing cached.
+func BenchmarkSmallC(b *testing.B) {
+	c := runToFault(b, 0, buildC(b, "victim.c", "-O0", "-g", "-pthread"), "null")
+	for b.Loop() {
+		s := New(c, Options{})
+		st := s.Unwind(&c.Threads[0], nil, 0)
+		s.Describe(&st)
+		s.Close()
+	}
+}

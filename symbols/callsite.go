@@ -63,7 +63,7 @@ func callLength(b []byte) int {
 func (s *Symbolizer) codeBytes(addr uint64, n int) []byte {
 	if m, ok := s.ModuleAt(addr); ok && m.img != nil {
 		var out []byte
-		err := fence(m.Path, func() error {
+		err := m.read(func() error {
 			b, err := m.img.constant(addr-m.Bias, uint64(n))
 			out = append(out, b...)
 			return err

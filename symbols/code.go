@@ -44,7 +44,7 @@ func (s *Symbolizer) fileCode(addr uint64, n int) []byte {
 		return nil
 	}
 	var out []byte
-	_ = fence(m.Path, func() error {
+	_ = m.read(func() error {
 		vaddr := addr - m.Bias
 		for _, seg := range m.file.hdr.segments {
 			if vaddr >= seg.vaddr && vaddr-seg.vaddr < seg.filesz {

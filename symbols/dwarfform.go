@@ -10,9 +10,9 @@ const (
 
 	attrSibling       = 0x01
 	attrName          = 0x03
-	attrStmtList      = 0x10
 	attrLowPC         = 0x11
 	attrHighPC        = 0x12
+	attrLanguage      = 0x13
 	attrAbstract      = 0x31
 	attrSpecification = 0x47
 	attrRanges        = 0x55

@@ -198,7 +198,7 @@ type dwarfEntry struct {
 	sibling  attrValue
 	callFile uint64
 	callLine uint64
-	stmtList attrValue
+	language uint64
 }
 
 // entry reads the entry at the cursor. A nil abbrev marks the end of a list of children.
@@ -253,8 +253,8 @@ func (u *dwarfUnit) assign(e *dwarfEntry, name uint16, v attrValue) {
 		e.callFile = v.num
 	case attrCallLine:
 		e.callLine = v.num
-	case attrStmtList:
-		e.stmtList = v
+	case attrLanguage:
+		e.language = v.num
 	case attrAddrBase:
 		u.addrBase = v.num
 	case attrStrOffsets:

@@ -78,16 +78,3 @@ func (c *cursor) ehPointer(enc byte, b ehBases) (v uint64, ok bool) {
 	}
 	return v, true
 }
-
-// ehFixedSize is the size of a pointer format, 0 for the variable-length ones.
-func ehFixedSize(enc byte) int {
-	switch enc & 0x0f {
-	case ehPtrAbs, ehPtrUData8, ehPtrSData8:
-		return 8
-	case ehPtrUData4, ehPtrSData4:
-		return 4
-	case ehPtrUData2, ehPtrSData2:
-		return 2
-	}
-	return 0
-}

@@ -24,17 +24,36 @@ type elfFile struct {
 	sectionsErr error
 }
 
-// fence runs fn and turns a panic of a parser, or a fault on a mapped file that was cut short meanwhile, into an error
-// that names what was being read.
+// damagedError says that reading a file or a table went wrong in a way that its parser had not foreseen.
+type damagedError struct {
+	what  string
+	cause any
+}
+
+func (e *damagedError) Error() string { return fmt.Sprintf("%s is damaged: %v", e.what, e.cause) }
+
+// fence runs fn and turns a panic of a parser, or a fault on a mapped file that was cut short meanwhile, into a
+// damagedError that names what was being read.
 func fence(what string, fn func() error) (err error) {
 	old := debug.SetPanicOnFault(true)
 	defer func() {
 		debug.SetPanicOnFault(old)
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%s is damaged: %v", what, p)
+			err = &damagedError{what, p}
 		}
 	}()
 	return fn()
+}
+
+// read is fence for the tables of m. What turns out to be damaged is noted in m.Problem: the answers from then on are
+// poorer, and the reader of a report should know why.
+func (m *Module) read(fn func() error) error {
+	err := fence(m.Path, fn)
+	var damaged *damagedError
+	if errors.As(err, &damaged) && m.Problem == "" {
+		m.Problem = err.Error()
+	}
+	return err
 }
 
 // openELF maps the file at path and reads its headers.

@@ -9,30 +9,48 @@ import (
 
 // Lines returns the source-level functions at a, innermost first; the last one is the function that has the frame. nil
 // when there is no line information. Line 0 means code that the compiler assigns to no line.
-func (s *Symbolizer) Lines(a crash.CodeAddress) (out []InlinedCall) {
+func (s *Symbolizer) Lines(a crash.CodeAddress) []InlinedCall {
+	calls, _ := s.source(a)
+	return calls
+}
+
+// source returns the source-level functions at a and the language of their compilation unit.
+func (s *Symbolizer) source(a crash.CodeAddress) (out []InlinedCall, lang Language) {
 	addr := a.Lookup()
 	m, ok := s.ModuleAt(addr)
 	if !ok {
-		return nil
+		return nil, LangUnknown
 	}
-	err := fence("the debug information of "+m.Name(), func() error {
+	err := m.read(func() error {
 		x := s.linesOf(m)
 		if x == nil {
 			return nil
 		}
 		if u := x.unitFor(addr - m.Bias); u != nil {
-			out = x.describe(u, addr-m.Bias)
+			out, lang = x.describe(u, addr-m.Bias), u.language()
 		}
 		return nil
 	})
 	if err != nil || len(out) == 0 {
-		return nil
+		return nil, lang
 	}
-	last := &out[len(out)-1]
 	if sym, _, ok := s.Lookup(a); ok {
-		last.Function = sourceName(sym.Name)
+		out[len(out)-1].Function = sourceName(sym.Name)
 	}
-	return out
+	return out, lang
+}
+
+// language is the source language that the unit claims (DWARF 5, table 7.17, and Rust's code from before it).
+func (u *dwarfUnit) language() Language {
+	switch u.root.language {
+	case 0x01, 0x02, 0x0c, 0x1d, 0x2c:
+		return LangC
+	case 0x04, 0x19, 0x1a, 0x21, 0x2b, 0x2e:
+		return LangCPP
+	case 0x1c, 0x9000:
+		return LangRust
+	}
+	return LangUnknown
 }
 
 // describe joins the line table with the inlined calls at pc: the table has the innermost place, and each inlined call

@@ -18,7 +18,7 @@ func (s *Symbolizer) Lookup(a crash.CodeAddress) (sym Symbol, m *Module, ok bool
 	if !found {
 		return Symbol{}, nil, false
 	}
-	_ = fence(m.Path, func() error {
+	_ = m.read(func() error {
 		sym, ok = s.lookupIn(m, addr)
 		return nil
 	})
@@ -81,7 +81,7 @@ func (s *Symbolizer) LookupData(addr uint64) (sym Symbol, m *Module, ok bool) {
 	if !found {
 		return Symbol{}, nil, false
 	}
-	_ = fence(m.Path, func() error {
+	_ = m.read(func() error {
 		for _, t := range s.tablesOf(m).tables {
 			e, hit := covering(t.objects(), addr-m.Bias)
 			// A label without a size names its own address only: nothing tells how far it reaches.
@@ -99,7 +99,7 @@ func (s *Symbolizer) LookupData(addr uint64) (sym Symbol, m *Module, ok bool) {
 // that does.
 func (s *Symbolizer) Find(name string) (sym Symbol, m *Module, ok bool) {
 	try := func(in *Module) bool {
-		_ = fence(in.Path, func() error {
+		_ = in.read(func() error {
 			for _, t := range s.tablesOf(in).tables {
 				if e, isFunc, hit := t.find(name); hit {
 					sym, m, ok = in.symbol(t, e, !isFunc), in, true
@@ -123,7 +123,7 @@ func (s *Symbolizer) Find(name string) (sym Symbol, m *Module, ok bool) {
 
 // EachSymbol calls fn for each defined symbol of m, functions and data, in the table's order, until fn returns false.
 func (s *Symbolizer) EachSymbol(m *Module, fn func(Symbol) bool) {
-	_ = fence(m.Path, func() error {
+	_ = m.read(func() error {
 		names := s.tablesOf(m)
 		if len(names.tables) == 0 {
 			return nil
@@ -147,7 +147,7 @@ func (s *Symbolizer) EachSymbol(m *Module, fn func(Symbol) bool) {
 // them from fully static programs). Their Start is 0.
 func (s *Symbolizer) UndefinedSymbols(m *Module) []Symbol {
 	var out []Symbol
-	_ = fence(m.Path, func() error {
+	_ = m.read(func() error {
 		names := s.tablesOf(m)
 		seen := make(map[string]bool)
 		for _, t := range names.tables {
@@ -177,7 +177,7 @@ func (s *Symbolizer) FuncRange(addr uint64) (lo, hi uint64, how string, ok bool)
 	if !found {
 		return 0, 0, "", false
 	}
-	_ = fence(m.Path, func() error {
+	_ = m.read(func() error {
 		if _, start, size, stub := s.pltStub(m, addr); stub {
 			lo, hi, how, ok = start, start+size, "plt", true
 			return nil

@@ -19,7 +19,7 @@ func (s *Symbolizer) LandingPads(addr uint64) (pads []LandingPad, err error) {
 	if !ok || m.img == nil {
 		return nil, nil
 	}
-	err = fence("the exception table of "+m.Name(), func() error {
+	err = m.read(func() error {
 		f, err := m.cfi.find(addr - m.Bias)
 		if err != nil || f.lsda == 0 {
 			return err

@@ -235,3 +235,22 @@ func run(t *testing.T, argv ...string) {
 		t.Fatalf("%v: %v\n%s", argv, err, b)
 	}
 }
+
+// TestFileCutShort: the file loses its end while it is mapped. Names go, the process must not.
+func TestFileCutShort(t *testing.T) {
+	exe := buildC(t, "victim.c", "-O0", "-g", "-pthread")
+	s, _ := fileModule(t, exe)
+	main, _, _ := s.Find("main")
+	s, m := fileModule(t, exe) // anew: what was read before would still be known
+	if err := os.Truncate(exe, 4096); err != nil {
+		t.Fatal(err)
+	}
+	if sym, _, ok := s.Lookup(crash.PC(main.Start)); ok {
+		t.Errorf("named %s from a part that is gone", sym.Name)
+	}
+	if !strings.Contains(m.Problem, "damaged") {
+		t.Errorf("problem is %q", m.Problem)
+	}
+	s.Lines(crash.PC(main.Start))
+	s.Unwind(&crash.Thread{RegsOK: true, Regs: crash.Regs{RIP: main.Start}}, nil, 0)
+}

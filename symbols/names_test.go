@@ -133,7 +133,7 @@ func TestLinkerStubs(t *testing.T) {
 // calledNames decodes the calls of main, the slow way: every e8 or ff 15 in its code.
 func calledNames(t *testing.T, s *Symbolizer) []string {
 	t.Helper()
-	sym, m, ok := s.Find("main")
+	sym, _, ok := s.Find("main")
 	if !ok {
 		t.Fatal("no main")
 	}
@@ -168,7 +168,6 @@ func calledNames(t *testing.T, s *Symbolizer) []string {
 	if _, ok := s.PLTName(sym.Start); ok {
 		t.Error("main is called a stub")
 	}
-	_ = m
 	return out
 }
 

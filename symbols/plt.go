@@ -73,7 +73,7 @@ func (s *Symbolizer) GOTName(slot uint64) (name string, ok bool) {
 	if !found {
 		return "", false
 	}
-	_ = fence(m.Path, func() error {
+	_ = m.read(func() error {
 		if name = s.slotsOf(m).name[slot-m.Bias]; name == "" {
 			name = s.resolvedSlot(m, slot)
 		}
@@ -109,7 +109,7 @@ func (s *Symbolizer) PLTName(addr uint64) (name string, ok bool) {
 	if !found {
 		return "", false
 	}
-	_ = fence(m.Path, func() error {
+	_ = m.read(func() error {
 		name, _, _, ok = s.pltStub(m, addr)
 		return nil
 	})

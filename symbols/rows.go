@@ -41,7 +41,7 @@ func (s *Symbolizer) makeRow(addr uint64) *rowEntry {
 		return e
 	}
 	e.module = m
-	e.err = fence("the unwind table of "+m.Name(), func() error {
+	e.err = m.read(func() error {
 		f, err := m.cfi.find(addr - m.Bias)
 		if err != nil {
 			return err

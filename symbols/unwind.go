@@ -9,7 +9,7 @@ import (
 // Bounds of one walk.
 const (
 	defaultMaxFrames = 256
-	outermostKept    = 64        // of a stack deeper than asked for
+	outermostKept    = 64        // of a stack deeper than asked for; half of what was asked for if that is less
 	maxDepth         = 1_000_000 // frames walked at all
 	maxScans         = 16        // frames that may be found by scanning
 	maxSwitches      = 1000      // stacks that may be crossed
@@ -86,17 +86,17 @@ func (w *walker) walk(f walked) {
 	}
 }
 
-// keep stores a frame: the innermost ones as they come, then the latest outermostKept in a ring.
+// keep stores a frame: the innermost ones as they come, then the latest in a ring.
 func (w *walker) keep(f walked) {
-	if len(w.head) < max(1, w.max-outermostKept) {
+	outer := min(outermostKept, w.max/2)
+	switch {
+	case len(w.head) < w.max-outer:
 		w.head = append(w.head, f)
-		return
-	}
-	if room := min(outermostKept, w.max-1); len(w.ring) < room {
+	case len(w.ring) < outer:
 		w.ring = append(w.ring, f)
-	} else if room > 0 {
+	case outer > 0:
 		w.ring[w.next] = f
-		w.next = (w.next + 1) % room
+		w.next = (w.next + 1) % outer
 	}
 }
 
@@ -160,7 +160,7 @@ func (w *walker) fromRow(f *walked, r *row, c *caller) (next walked, more bool) 
 	ra := c.regs.val[crash.RIP]
 	interrupted := r.signal && r.restoresAll()
 	if !interrupted {
-		if ra == 0 && w.nearTop(c.raSlot) {
+		if ra == 0 && c.regs.val[crash.RSP] > f.regs.val[crash.RSP] && w.nearTop(c.raSlot) {
 			return next, false // the convention of threads and coroutines that start without a caller
 		}
 		if bad := w.s.rowAt(ra - 1).bad; bad != "" {

@@ -37,7 +37,8 @@ func TestStacks(t *testing.T) {
 		{"abort", "main", "* abort aborts main"},
 	}
 	builds := [][]string{{"-O0"}, {"-O2", "-fno-optimize-sibling-calls"}, {"-O2", "-fno-optimize-sibling-calls", "-Wl,--no-eh-frame-hdr"},
-		{"-O2", "-fno-optimize-sibling-calls", "-static"}, {"-O2", "-fno-optimize-sibling-calls", "-no-pie"}}
+		{"-O2", "-fno-optimize-sibling-calls", "-static"}, {"-O2", "-fno-optimize-sibling-calls", "-no-pie"},
+		{"-O2", "-fno-optimize-sibling-calls", "-static-pie"}}
 	for _, flags := range builds {
 		exe := buildC(t, "victim.c", append(flags, "-pthread")...)
 		for _, c := range cases {
@@ -194,6 +195,39 @@ func TestDeepRecursion(t *testing.T) {
 	}
 }
 
+// TestFewFrames: even a short excerpt of a deep stack has both ends.
+func TestFewFrames(t *testing.T) {
+	exe := buildC(t, "victim.c", "-O0", "-pthread")
+	c := runToFault(t, 0, exe, "recurse", "50")
+	s := New(c, Options{})
+	whole := s.Unwind(&c.Threads[0], nil, 0)
+	for _, n := range []int{1, 2, 7, 20, whole.Depth, whole.Depth + 1} {
+		st := s.Unwind(&c.Threads[0], nil, n)
+		kept := min(n, whole.Depth)
+		if len(st.Frames) != kept || st.Depth != whole.Depth || st.Elided != whole.Depth-kept || st.Frames[0].Index != 0 {
+			t.Fatalf("%d: %d frames, depth %d, elided %d", n, len(st.Frames), st.Depth, st.Elided)
+		}
+		if last := st.Frames[kept-1]; n > 1 && last.Symbol.Name != "_start" {
+			t.Errorf("%d: the last frame is %s", n, last.Symbol.Name)
+		}
+		for i, f := range st.Frames {
+			if want := whole.Frames[f.Index]; f.Code != want.Code || st.Elided > 0 && (i >= st.ElidedAt) != (f.Index >= st.ElidedAt+st.Elided) {
+				t.Errorf("%d: frame %d is the wrong one", n, i)
+			}
+		}
+	}
+}
+
+// TestBackwards: a frame pointer that was overwritten leads down the stack instead of up.
+func TestBackwards(t *testing.T) {
+	c := runToFault(t, 0, buildC(t, "badrbp.c", "-O0"))
+	st := New(c, Options{}).Unwind(&c.Threads[0], nil, 0)
+	if len(st.Frames) > 3 || !strings.Contains(st.Truncated, "overwritten") {
+		dump(t, st)
+		t.Errorf("truncated %q", st.Truncated)
+	}
+}
+
 // TestWithoutTables: programs without unwind tables fall back to frame pointers, and to a scan, and say so.
 func TestWithoutTables(t *testing.T) {
 	none := []string{"-O0", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-pthread"}
@@ -240,6 +274,9 @@ func TestCoroutine(t *testing.T) {
 
 func checkCoroutine(t *testing.T, st *Stack) {
 	t.Helper()
+	if lang := st.Frames[1].Language; lang != LangRust {
+		t.Errorf("language %q", lang)
+	}
 	order := []string{"coro::deepest", "coro::actor_body", "stack_init_trampoline", "coro::resume_it", "coro::worker"}
 	switches := 0
 	for _, f := range st.Frames {
