@@ -14,7 +14,7 @@ const maxTag = 1
 func aggregateAsPointer(c *Case) *Hypothesis {
 	v := c.facts()
 	b := v.bad
-	if !b.known {
+	if !b.known || b.index {
 		return nil
 	}
 	tag := b.value&0xff <= maxTag

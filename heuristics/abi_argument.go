@@ -22,15 +22,21 @@ func argumentType(c *Case) *Hypothesis {
 	def, decl := s.defined(), s.declared()
 	h.fact(def != "" && decl != "" && def != decl, "declared-differs", "signature", wTypeDeclared,
 		"the compiler declares %s of %s as %s, the runtime defines it as %s", argument(s.arg), callee, decl, def)
-	if j := c.swappedWith(s); j >= 0 {
-		h.fact(v.bad.small(), "value-number", "value", wValueNumber, "the value is %s", v.bad.text)
-		h.fact(true, "swapped", "argument", wSwapped, "%s is an address that %s uses as a number, and %s is a number that it uses as an address: they look swapped",
+	if j, sure := c.swappedWith(s); j >= 0 {
+		weight := wSwapped
+		if !sure {
+			weight = wSwapped * tierPossible
+		}
+		h.fact(true, "value-number", "value", wValueNumber, "the value is %s", v.bad.text)
+		h.fact(true, "swapped", "argument", weight, "%s is an address that %s uses as a number, and %s is a number that it uses as an address: they look swapped",
 			argument(j), callee, argument(s.arg))
 	}
 	h.fact(s.call != nil && s.callee.Known && s.call.FloatArgs > s.callee.FloatReads && argUnset(s), "float-for-integer", "argument", wFloatForInteger,
 		"the caller passes a floating-point argument in xmm0, %s takes %s", callee, argument(s.arg))
 	h.fact(s.use().Deref && number(def), "runtime-differs", "signature", wRuntimeDiffers,
 		"the runtime that was linked uses %s of %s as an address; the one that is known takes a number there", argument(s.arg), callee)
+	h.fact(v.bad.index && s.ext != nil, "walked-off", "shape", wWalkedOff,
+		"%s walked over an end of memory: what it took for the length of its argument is none", callee)
 	h.fact(c.shapeMismatch(s), "other-shape", "shape", wOtherShape,
 		"the pointer in %s is good, but %s found %s inside the object where an address or a length belongs", argument(s.arg), callee, v.bad.text)
 	return c.describeABI(h, fmt.Sprintf("%s passes %s something of another type in %s", c.readable(symbol), callee, argument(s.arg)),
@@ -43,27 +49,32 @@ func argUnset(s *site) bool {
 }
 
 // swappedWith is another argument that is an address where the callee wants a number, when the bad one is a number where
-// it wants an address; -1 when there is none.
-func (c *Case) swappedWith(s *site) int {
+// it wants an address; -1 when there is none. It is sure when the callee's own code treats the address as a number; a
+// definition may only mean "any word" by that class.
+func (c *Case) swappedWith(s *site) (other int, sure bool) {
 	v := c.facts()
 	p, ok := s.prepared()
-	if !ok || !p.Set || !v.bad.small() && v.bad.class != provenance.ClassNull {
-		return -1
+	if wants, _ := s.wantsPointer(); !ok || !p.Set || !v.bad.small() || !wants {
+		return -1, false
 	}
-	if wants, _ := s.wantsPointer(); !wants {
-		return -1
-	}
+	other = -1
 	for j, q := range s.call.Prepared {
 		address := q.Kind == provenance.ArgStack || q.Kind == provenance.ArgGlobal || q.ValueOK && c.pointerTo(q.Value)
-		if j == s.arg || !q.Set || !address {
+		if j == s.arg || !q.Set || q.Stale || !address {
 			continue
 		}
-		byCode := s.callee.Known && s.callee.Reads[j].Read && !s.callee.Reads[j].Deref && !s.callee.Reads[j].Forwarded
-		if byCode || s.ext != nil && number(classAt(s.ext.Params, j)) {
-			return j
+		use := provenance.ParamUse{}
+		if s.callee.Known {
+			use = s.callee.Reads[j]
+		}
+		if use.Read && !use.Deref && !use.Forwarded && !use.Leaks {
+			return j, true
+		}
+		if !use.Deref && s.ext != nil && number(classAt(s.ext.Params, j)) {
+			other = j
 		}
 	}
-	return -1
+	return other, false
 }
 
 // shapeMismatch reports that the callee followed a good pointer into an object and found a bad word there.
@@ -88,7 +99,7 @@ func (c *Case) shapeMismatch(s *site) bool {
 func intAsPointer(c *Case) *Hypothesis {
 	v := c.facts()
 	b := v.bad
-	zero := b.known && b.value == 0
+	zero := b.known && b.value == 0 && !b.index
 	if !b.small() && !zero {
 		return nil
 	}
@@ -117,7 +128,8 @@ func intAsPointer(c *Case) *Hypothesis {
 		h.fact(s.defined() == "ptr" && (d == "i64" || d == "i32" || d == "i8"), "declared-number", "signature", wDeclaredNumber,
 			"the compiler declares %s of %s as %s, the runtime defines it as ptr", argument(s.arg), c.readable(s.symbol), d)
 		h.fact(c.otherCount(s), "other-count", "count", wOtherCount, "the call does not set as many arguments as the callee takes")
-		h.fact(c.swappedWith(s) >= 0, "swapped", "argument", wSwappedRather, "the number stands where an address belongs, and an address where the number belongs")
+		j, _ := c.swappedWith(s)
+		h.fact(j >= 0, "swapped", "argument", wSwappedRather, "the number stands where an address belongs, and an address where the number belongs")
 		h.fact(argUnset(s), "argument-unset", "argument", wArgUnset, "the caller does not set %s: the number is left over", argument(s.arg))
 	}
 	who := c.readable(h.Blame.Symbol)

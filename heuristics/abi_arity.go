@@ -12,7 +12,7 @@ import (
 func arity(c *Case) *Hypothesis {
 	v := c.facts()
 	s := v.last()
-	if s == nil || s.call == nil || c.callsBack(s) {
+	if s == nil || s.call == nil || v.bad.index || c.callsBack(s) {
 		return nil
 	}
 	symbol, extern := c.sides(s)
@@ -101,11 +101,8 @@ func lastSetForCall(call *provenance.Call, n int) bool {
 	if n == 0 || n > len(call.Prepared) {
 		return false
 	}
-	switch call.Prepared[n-1].Kind {
-	case provenance.ArgUnknown:
-		return false
-	}
-	return true
+	p := &call.Prepared[n-1]
+	return p.Kind != provenance.ArgUnknown && !p.Used && !p.Stale
 }
 
 // callsBack reports whether a call is one by which the runtime calls the program through a pointer.
@@ -130,7 +127,9 @@ func callbackConvention(c *Case) *Hypothesis {
 	p, known := s.prepared()
 	h.fact(known && !p.Set && s.use().Read, "argument-missing", "argument", wArgMissing,
 		"%s takes %s, which %s does not pass", fn, argument(s.arg), runtime)
-	h.fact(missing, "takes-more", "argument", wTakesMore, "%s takes %s, %s passes %d", fn, plural(s.takes(), "argument"), runtime, n)
+	h.fact(missing, "takes-more", "argument", wTakesMoreThanSet, "%s takes %s, %s passes %d", fn, plural(s.takes(), "argument"), runtime, n)
+	h.fact(c.environmentAsObject(s), "environment", "object", wEnvironment,
+		"the object that %s works on is the environment that was given to %s beside the function", fn, runtime)
 	h.fact(known && p.Set && s.use().Deref, "other-meaning", "argument", wOtherMeaning,
 		"%s uses %s as an address; %s passes %s there", fn, argument(s.arg), runtime, v.bad.text)
 	h.fact(known && p.Set && !s.use().Deref && !missing, "other-object", "argument", wOtherObject,
@@ -138,7 +137,7 @@ func callbackConvention(c *Case) *Hypothesis {
 	h.fact(s.callee.Known && s.callee.SRet, "hidden-result", "result", wHiddenResult,
 		"%s expects the address of its result as the first argument", fn)
 	return c.describeABI(h, fmt.Sprintf("%s calls %s back with other arguments than it takes", runtime, fn),
-		fmt.Sprintf("%s was reached through a function pointer from %s, and what it took for %s ended at %s.", fn, runtime, argument(s.arg), v.bad.text))
+		fmt.Sprintf("%s was reached through a function pointer from %s, and what it took for its arguments ended at %s.", fn, runtime, v.bad.text))
 }
 
 // registrar is who to blame for a bad callback: where an argument is missing, the program's function that handed the
@@ -152,12 +151,42 @@ func (c *Case) registrar(s *site, missing bool) string {
 	return s.symbol
 }
 
-// callback is the crossing at which the runtime called the program through a pointer; nil when there is none.
+// callback is the crossing at which the runtime called the program through a pointer: the one that the bad value came
+// over, else the one that started the suspect. nil when there is none.
 func (v *view) callback(c *Case) *site {
 	for i := range v.sites {
 		if s := &v.sites[i]; c.callsBack(s) {
 			return s
 		}
 	}
+	for i := v.suspect; i >= 0 && i+1 < len(v.stack.frames); i++ {
+		if s := c.siteAt(v.stack, i+1, i, -1); c.callsBack(&s) {
+			return &s
+		}
+		if v.stack.kind(i+1) != profile.KindProgram {
+			return nil
+		}
+	}
 	return nil
+}
+
+// environmentAsObject reports whether the suspect handed on, as an object, the very value that the program gave the
+// runtime beside the function pointer: the environment took the place of another argument.
+func (c *Case) environmentAsObject(s *site) bool {
+	v := c.facts()
+	inner := c.activeCall(v.stack, s.to)
+	outer := c.activeCall(v.stack, s.from+1)
+	if inner == nil || outer == nil || s.to == 0 {
+		return false
+	}
+	given := inner.Prepared[0]
+	if !given.Set || !given.ValueOK || given.Kind != provenance.ArgParam {
+		return false
+	}
+	env, function := false, false
+	for _, p := range outer.Prepared {
+		env = env || p.Set && p.ValueOK && p.Value == given.Value
+		function = function || p.Set && p.ValueOK && p.Value == s.callee.Lo && s.callee.Lo != 0
+	}
+	return env && function
 }

@@ -9,7 +9,7 @@ import (
 // droppedReturn: a call's result was thrown away, and what follows uses whatever stood in its place.
 func droppedReturn(c *Case) *Hypothesis {
 	v := c.facts()
-	if v.result != nil || v.suspect < 0 {
+	if v.result != nil || v.suspect < 0 || v.bad.index {
 		return nil
 	}
 	dropped := c.unreadPointer()

@@ -127,7 +127,7 @@ func (c *Case) pointerTo(value uint64) bool {
 
 // small reports whether a bad value is a small number that is not NULL.
 func (b *badValue) small() bool {
-	return b.known && b.value != 0 && (b.looks == provenance.LooksSmallInt || b.looks == provenance.LooksNegInt || b.value < nearNullLimit)
+	return b.known && !b.index && b.value != 0 && (b.looks == provenance.LooksSmallInt || b.looks == provenance.LooksNegInt || b.value < nearNullLimit)
 }
 
 var docABI = Doc{

@@ -12,7 +12,7 @@ import (
 func wrongOffset(c *Case) *Hypothesis {
 	v := c.facts()
 	l := c.lastLoad()
-	if l == nil || v.result != nil && l.Frame >= 0 && c.nearer(l, v.result) {
+	if l == nil || v.bad.index || v.result != nil && l.Frame >= 0 && c.nearer(l, v.result) {
 		return nil // no load; or the value came out of a call before it was loaded, and that call is its origin
 	}
 	b := v.bad

@@ -11,6 +11,9 @@ import (
 func truncatedValue(c *Case) *Hypothesis {
 	v := c.facts()
 	b := v.bad
+	if b.index {
+		return nil
+	}
 	symbol, extern := c.chainSides()
 	h := c.abi(kindTruncated, symbol, extern)
 	h.fact(b.looks == provenance.LooksTruncated, "value-truncated", "value", wValueTruncated, "the value is %s", b.text)

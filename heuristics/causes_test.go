@@ -395,7 +395,7 @@ func TestStackOverflow(t *testing.T) {
 			m.c.Stack.Largest = []provenance.FrameSize{{Frame: 1, Symbol: "b", Bytes: 80 << 10}}
 			m.c.Stack.Depth = 300
 			return m
-		}, expected{id: idOverflow, kind: kindDeepChain, symbol: "a", atLeast: 0.8}},
+		}, expected{id: idOverflow, kind: kindDeepChain, symbol: "c", atLeast: 0.8}},
 		{"Rust's own words", func(t *testing.T) *maker {
 			return plain(t).signal(unix.SIGABRT, -6).stack("abort@libc", "app_depth").
 				say("thread 'main' has overflowed its stack", "fatal runtime error: stack overflow, aborting")

@@ -17,6 +17,9 @@ func runExit(c *Case) Finding {
 	h := hypothesis(idExit, "")
 	m := fatalMessage(c)
 	h.fact(code != 0, "status", "status", wExitStatus, "it exited with status %d", code)
+	if m == nil && code == 0 {
+		m = c.lastMessage()
+	}
 	h.fact(code == 0 && m != nil, "status-zero", "status", wExitZero, "it exited with 0, but had said that it failed: %q", lineText(m))
 	h.fact(c.namedElsewhere(), "named-cause", "cause", wNamedElsewhere, "what it said points to something more exact")
 	last := c.lastFailure()

@@ -9,8 +9,9 @@ import (
 
 // stack is the part of a thread's stack that causes may be read from, with what is known of each frame.
 type stack struct {
-	frames []symbols.Frame
-	infos  []FrameInfo
+	frames   []symbols.Frame
+	infos    []FrameInfo
+	profiled bool // a profile says which frames are the program's
 }
 
 // FocusStack is the stack of the thread that the report is about; nil when there is none.
@@ -37,11 +38,11 @@ func (c *Case) trusted() stack {
 			break
 		}
 	}
-	return stack{st.Frames[:n], c.Frames[:n]}
+	return stack{st.Frames[:n], c.Frames[:n], c.Profile != nil}
 }
 
-// program is the index of the innermost frame of the program's own code, -1 when there is none. Without frames that a
-// profile knows as such it is the first one outside the standard library, libc and the runtime.
+// program is the index of the innermost frame of the program's own code, -1 when there is none. Without a profile that
+// knows it, that is the first frame outside the standard library and libc.
 func (s stack) program() int { return s.programFrom(0) }
 
 func (s stack) programFrom(from int) int {
@@ -50,7 +51,7 @@ func (s stack) programFrom(from int) int {
 			return i
 		}
 	}
-	for i := from; i < len(s.infos); i++ {
+	for i := from; i < len(s.infos) && !s.profiled; i++ {
 		k := s.infos[i].Kind
 		if (k == profile.KindOther || k == "") && s.frames[i].Symbol.Name != "" && !startFrame(s.infos[i]) {
 			return i

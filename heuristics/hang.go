@@ -164,7 +164,7 @@ func (c *Case) blameThread(h *Hypothesis, i int) {
 		return
 	}
 	frames := c.Stacks[i].Frames
-	st := stack{frames: frames, infos: make([]FrameInfo, len(frames))}
+	st := stack{frames, make([]FrameInfo, len(frames)), c.Profile != nil}
 	for j := range frames {
 		f := &frames[j]
 		k := c.classified(f)

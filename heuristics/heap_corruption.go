@@ -42,6 +42,7 @@ func runHeap(c *Case) Finding {
 	return finding(h)
 }
 
+// blamesCaller weighs against a damaged heap when what the allocator failed on is what the caller gave it.
 func (c *Case) blamesCaller(h *Hypothesis, at int) {
 	s := c.facts().last()
 	given := s != nil && s.to >= at && s.arg >= 0

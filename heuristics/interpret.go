@@ -1,6 +1,8 @@
 package heuristics
 
 import (
+	"strings"
+
 	"golang.org/x/sys/unix"
 
 	"meshdiag/crash"
@@ -42,7 +44,7 @@ func interpretExit(c *Case, code int) crash.Kind {
 	}
 	p := c.facts().panic
 	switch {
-	case code == 0 && fatalMessage(c) != nil:
+	case code == 0 && (fatalMessage(c) != nil || c.endsInFailure()):
 		return crash.Exited
 	case code == 0:
 		return crash.Healthy
@@ -109,6 +111,27 @@ func fatalMessage(c *Case) *startup.Message {
 		}
 	}
 	return nil
+}
+
+// endsInFailure reports whether the last line that the target printed is a failure in words.
+func (c *Case) endsInFailure() bool {
+	lines := c.Crash.Output.Lines
+	for i := len(lines) - 1; i >= 0; i-- {
+		if strings.TrimSpace(lines[i].Text) == "" {
+			continue
+		}
+		m := c.lastMessage()
+		return m != nil && profile.Meaning(m.Meaning) == profile.MeansFailure && m.Line.At == lines[i].At &&
+			strings.Contains(lines[i].Text, m.Line.Text)
+	}
+	return false
+}
+
+func (c *Case) lastMessage() *startup.Message {
+	if len(c.Messages) == 0 {
+		return nil
+	}
+	return &c.Messages[len(c.Messages)-1]
 }
 
 // message is the first message that points to a cause and, when kind is not empty, to that kind of it.

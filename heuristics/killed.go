@@ -18,7 +18,7 @@ func runKilled(c *Case) Finding {
 	h := hypothesis(idKilled, "")
 	h.fact(true, "signal", "signal", wKillSignal, "it was ended by %s", s.Name())
 	h.fact(s.PID != 0 && s.PID != c.Crash.Target.PID, "sender", "sender", wSender, "process %d sent it (user %d)", s.PID, s.UID)
-	h.fact(fatalMessage(c) != nil, "was-failing", "before", wWasFailing, "before that it had already said that it could not do its job")
+	h.fact(c.failedInWords(), "was-failing", "before", wWasFailing, "before that it had already said that something failed")
 	h.Title = "It was ended from outside by " + s.Name()
 	h.Summary = "The program did not fail by itself: another process or the user ended it."
 	if s.PID != 0 {

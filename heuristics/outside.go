@@ -2,14 +2,16 @@ package heuristics
 
 import (
 	"meshdiag/crash"
+	"meshdiag/profile"
 	"meshdiag/startup"
 )
 
+// ended weighs how well a cause outside fits the way the process ended.
 func (c *Case) ended(h *Hypothesis) {
 	switch c.Kind {
 	case crash.Exited:
 		h.fact(true, "gave-up", "end", wGaveUp, "the program then gave up: it exited with status %d", c.Crash.Outcome.ExitCode)
-	case crash.Hung:
+	case crash.Hung, crash.Killed, crash.Healthy:
 		h.fact(true, "went-on", "end", wWentOn, "the program went on without being able to do its job")
 	case crash.Panicked:
 		h.fact(true, "panicked", "end", wPanickedOver, "the program then panicked")
@@ -18,6 +20,21 @@ func (c *Case) ended(h *Hypothesis) {
 	}
 }
 
+// failedInWords reports whether the target said that something outside it failed.
+func (c *Case) failedInWords() bool {
+	for i := range c.Messages {
+		m := &c.Messages[i]
+		if m.Fatal || outside(m.Cause) && profile.Meaning(m.Meaning) == profile.MeansFailure {
+			return true
+		}
+	}
+	return false
+}
+
+// outside reports whether a cause lies in the world outside the program.
+func outside(id string) bool { return id == idDatabase || id == idPort || id == idStale }
+
+// spoken builds one hypothesis per kind that the target's words point to.
 func (c *Case) spoken(id string, each func(h *Hypothesis, m *startup.Message)) []*Hypothesis {
 	var hs []*Hypothesis
 	seen := map[string]*Hypothesis{}
@@ -47,6 +64,7 @@ func (c *Case) spoken(id string, each func(h *Hypothesis, m *startup.Message)) [
 	return hs
 }
 
+// probed adds the hypotheses that failed checks of the world outside point to.
 func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, detail string)) []*Hypothesis {
 	for _, k := range c.Checks {
 		if k.OK || k.Cause != id {
@@ -70,6 +88,7 @@ func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, det
 	return hs
 }
 
+// blameSpeaker blames the program's function that was running when it gave up, where a stack still tells.
 func (c *Case) blameSpeaker(h *Hypothesis) {
 	v := c.facts()
 	if v.suspect >= 0 && (c.Kind == crash.Panicked || c.Kind == crash.Crashed) {

@@ -106,7 +106,7 @@ func (c *Case) fatalPanicHypothesis(p *PanicSite) *Hypothesis {
 // panicStack is the stack on which the panic was raised.
 func (c *Case) panicStack(p *PanicSite) stack {
 	if len(p.Frames) > 0 && len(p.Frames) == len(p.Infos) {
-		return stack{p.Frames, p.Infos}
+		return stack{p.Frames, p.Infos, c.Profile != nil}
 	}
 	return c.facts().stack
 }

@@ -8,6 +8,7 @@ import (
 
 var readOnlyWrite = Heuristic{Doc: docReadOnly, Run: runReadOnly}
 
+// writesReadOnly reports whether the fault is a write to memory that may only be read or executed.
 func writesReadOnly(c *Case) bool {
 	f := c.Fault
 	if f == nil || f.Class != provenance.ClassProtection || f.Access != provenance.AccessWrite {

@@ -6,7 +6,8 @@ import (
 	"meshdiag/crash"
 )
 
-// Run weighs all causes for a case. A program that ended well has none, except a panic that it survived.
+// Run weighs all causes for a case. A program that ended well has none, except a panic that it survived and failures that
+// it spoke of and lived with.
 func Run(c *Case) Diagnosis {
 	kind := c.Kind
 	if kind == "" {
@@ -23,7 +24,9 @@ func Run(c *Case) Diagnosis {
 	}
 	ranked, none := Rank(all)
 	if kind == crash.Healthy {
-		d.Causes = slices.DeleteFunc(ranked, func(h Hypothesis) bool { return h.Kind != kindCaught })
+		d.Causes = slices.DeleteFunc(ranked, func(h Hypothesis) bool {
+			return h.Kind != kindCaught && !outside(h.ID) || Score(&h) < noneScore
+		})
 		return d
 	}
 	d.Causes = shown(c, ranked, none)

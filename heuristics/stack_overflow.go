@@ -50,7 +50,7 @@ func runOverflow(c *Case) Finding {
 		}
 		h.next("give the recursion in " + who + " a condition to end, or make it a loop (only a call in tail position to itself becomes one)")
 	case kindFrameGrowth:
-		h.Title = fmt.Sprintf("Stack overflow: one frame of %s takes %s", who, size(largest(u)))
+		h.Title = fmt.Sprintf("Stack overflow: one frame of %s takes %s", who, size(c.largest().Bytes))
 		h.next("move the large value in " + who + " to the heap")
 	case kindSmallStack:
 		h.Title = fmt.Sprintf("Stack overflow in %s: the stack has only %s", who, size(u.Region.Size()))
@@ -67,16 +67,18 @@ func (c *Case) overflowKind() string {
 	u := &c.Stack
 	share := 0.0
 	if u.Region.Size() > 0 {
-		share = float64(largest(u)) / float64(u.Region.Size())
+		share = float64(c.largest().Bytes) / float64(u.Region.Size())
 	}
 	// A cycle that makes up most of the frames decides, also where the last frame that was unwound seems to hold the rest.
 	repeats := u.Repeat != nil && u.Repeat.Count >= manyRounds && 2*u.Repeat.Count*len(u.Repeat.Symbols) >= u.Depth
 	switch {
+	case c.staleStack():
+		return kindSmallStack
 	case repeats:
 		return kindRecursion
 	case share >= hugeFrame:
 		return kindFrameGrowth
-	case c.staleStack() || u.Kind != "main" && u.Region.Size() > 0 && u.Region.Size() <= smallStack:
+	case u.Kind != "main" && u.Region.Size() > 0 && u.Region.Size() <= smallStack:
 		return kindSmallStack
 	case u.Region.Size() == 0 && u.Depth < deepStack && u.Repeat == nil:
 		return kindRecursion // only the words are known; recursion is what it nearly always is
@@ -89,16 +91,26 @@ func (c *Case) staleStack() bool {
 	return c.Profile != nil && c.Stack.Kind == "coroutine" && slices.Contains(c.Profile.Stacks.ActorStale, c.Stack.Region.Size())
 }
 
+// staleActor is the size that the current runtime gives its stacks, 0 unknown.
+func (c *Case) staleActor() uint64 {
+	if c.Profile == nil {
+		return 0
+	}
+	return c.Profile.Stacks.Actor
+}
+
 func (c *Case) overflowShape(h *Hypothesis) {
 	u := &c.Stack
 	if r := u.Repeat; r != nil {
 		h.fact(r.Count >= manyRounds, "repeats", "shape", wRepeats, "%s repeat %d times, %s a round", plural(len(r.Symbols), "function"), r.Count, size(r.Bytes))
 	}
 	if h.Kind == kindFrameGrowth {
-		h.fact(true, "huge-frame", "shape", wHugeFrame, "one frame of %s takes %s of %s", c.readable(u.Largest[0].Symbol), size(largest(u)), size(u.Region.Size()))
+		h.fact(true, "huge-frame", "shape", wHugeFrame, "one frame of %s takes %s of %s", c.readable(c.largest().Symbol), size(c.largest().Bytes), size(u.Region.Size()))
 	}
 	h.fact(h.Kind == kindDeepChain && u.Depth >= deepStack, "deep", "shape", wDeep, "%s and no cycle", plural(u.Depth, "frame"))
-	h.fact(h.Kind == kindSmallStack, "small-stack", "shape", wSmallStack, "the whole stack is %s", size(u.Region.Size()))
+	h.fact(h.Kind == kindSmallStack, "small-stack", "size", wSmallStack, "the whole stack is %s", size(u.Region.Size()))
+	h.fact(h.Kind == kindSmallStack && c.staleStack(), "old-size", "size", wOldStackSize, "that is what older runtimes gave; the current one gives %s",
+		size(c.staleActor()))
 }
 
 // overflowBlame blames who used the stack up: the cycle, the huge frame, or the suspect.
@@ -109,16 +121,30 @@ func (c *Case) overflowBlame(h *Hypothesis) {
 	case h.Kind == kindRecursion && u.Repeat != nil:
 		symbol = c.ownFirst(u.Repeat.Symbols)
 	case h.Kind == kindFrameGrowth:
-		symbol = c.ownFirst([]string{u.Largest[0].Symbol})
+		symbol = c.ownFirst([]string{c.largest().Symbol})
 		if !c.isProgram(symbol) {
 			symbol = ""
 		}
+	}
+	if h.Kind == kindDeepChain {
+		symbol = c.chainHead()
 	}
 	if symbol == "" {
 		c.blameSuspect(h)
 		return
 	}
 	c.blame(h, symbol, "")
+}
+
+// chainHead is the outermost of the program's functions in the run of frames that the suspect belongs to: who began the
+// deep chain.
+func (c *Case) chainHead() string {
+	v := c.facts()
+	head := ""
+	for i := max(v.suspect, 0); i < len(v.stack.frames) && c.isProgram(v.stack.symbol(i)) && !startFrame(v.stack.infos[i]); i++ {
+		head = v.stack.symbol(i)
+	}
+	return head
 }
 
 // ownFirst is the first of the symbols that is the program's own code, else the first one.
@@ -139,11 +165,19 @@ func (c *Case) ownFirst(symbols []string) string {
 	return symbols[0]
 }
 
-func largest(u *provenance.StackUse) uint64 {
-	if len(u.Largest) == 0 {
-		return 0
+// largest is the biggest frame of the stack. The one at which the stack begins, or at which unwinding stopped, has no true
+// size.
+func (c *Case) largest() provenance.FrameSize {
+	for _, f := range c.Stack.Largest {
+		if f.Frame >= c.Stack.Depth-1 {
+			continue
+		}
+		if f.Frame < len(c.Frames) && (startFrame(c.Frames[f.Frame]) || c.Frames[f.Frame].Part == profile.PartCoroutineEntry) {
+			continue
+		}
+		return f
 	}
-	return u.Largest[0].Bytes
+	return provenance.FrameSize{}
 }
 
 // stackWords is a stack's size and use in words.

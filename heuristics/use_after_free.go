@@ -28,8 +28,10 @@ func runFreed(c *Case) Finding {
 	return finding(h)
 }
 
+// pageShift is the shift of glibc's safe linking (malloc.c, PROTECT_PTR): a link is stored as (its address >> 12) ^ next.
 const pageShift = 12
 
+// freeListLink reports whether a word read from the heap decodes as a link of glibc's free lists.
 func (c *Case) freeListLink(at, word uint64) bool {
 	if word == 0 || c.Reader == nil || c.Reader.Classify(at).Kind != provenance.LooksHeap {
 		return false

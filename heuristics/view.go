@@ -33,6 +33,7 @@ type badValue struct {
 	looks  provenance.ValueKind
 	text   string // the value in words
 	inRust bool   // a debug build's own check refused it before the processor could
+	index  bool   // it is an index that led away from a good base: no address itself
 }
 
 // facts computes the view once.
@@ -49,7 +50,7 @@ func (c *Case) facts() *view {
 	v.panic = c.fatalPanic()
 	v.stack = c.trusted()
 	if v.panic != nil && v.stack.program() < 0 && len(v.panic.Frames) > 0 && len(v.panic.Infos) == len(v.panic.Frames) {
-		v.stack = stack{v.panic.Frames, v.panic.Infos} // it unwound: only the first sight still has the frames
+		v.stack = stack{v.panic.Frames, v.panic.Infos, c.Profile != nil} // it unwound: only the first sight still has the frames
 	}
 	v.suspect = v.stack.program()
 	v.operation = v.stack.operation(v.suspect)
@@ -119,7 +120,8 @@ func (v *view) is(numbers ...unix.Signal) bool {
 // release build and a panic in a debug build, and must be told alike.
 func (c *Case) findBad(v *view) *badValue {
 	if f := c.Fault; f != nil && memoryClass(f.Class) {
-		b := &badValue{value: f.Value, known: f.ValueOK, class: f.Class, looks: f.Looks, text: f.Describe}
+		b := &badValue{value: f.Value, known: f.ValueOK, class: f.Class, looks: f.Looks, text: f.Describe,
+			index: f.BaseOK || f.IndexOnly}
 		if b.text == "" {
 			b.text = c.words(b.value, b.known)
 		}

@@ -109,6 +109,8 @@ const (
 	wSwapped          = 3.0
 	wSwappedRather    = -1.5 // for int-as-pointer: the number is in the wrong place, not of the wrong type
 	wFloatForInteger  = 2.5
+	wWalkedOff        = 1.8
+	wEnvironment      = 2.5
 	wOtherShape       = 2.2
 	wValueNumber      = 1.2
 	wZeroNumber       = 0.5 // 0 is a number too
