@@ -30,8 +30,8 @@ func (w *walk) own(i int) bool {
 	return k == profile.KindProgram || w.prof == nil && k == profile.KindOther
 }
 
-// pointerArguments are the arguments of the call in frame i that can carry a pointer: what the callee's definition says,
-// else what the call site sets.
+// pointerArguments are the arguments of the call in frame i that can carry a pointer: the callee's words (keys, values and
+// handles travel as integers), else what the call site sets.
 func (w *walk) pointerArguments(i int) []int {
 	var args []int
 	if x := w.c.Frames[i-1].Extern; x != nil {
@@ -40,7 +40,7 @@ func (w *walk) pointerArguments(i int) []int {
 			if class == "double" {
 				continue
 			}
-			if class == "ptr" && reg < 6 {
+			if (class == "ptr" || class == "i64") && reg < 6 {
 				args = append(args, reg)
 			}
 			reg++

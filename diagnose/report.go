@@ -9,7 +9,6 @@ import (
 	"meshdiag/provenance"
 	"meshdiag/report"
 	"meshdiag/startup"
-	"meshdiag/symbols"
 )
 
 // tailLines is how many output lines a report carries.
@@ -50,7 +49,7 @@ func (w *walk) report() *report.Report {
 	}
 	r.Threads = w.threads()
 	for _, m := range w.sym.Modules() {
-		if m.Problem != "" && w.holdsCode(m) {
+		if m.Problem != "" {
 			r.Warnings = append(r.Warnings, said(m.Problem))
 		}
 	}
@@ -58,16 +57,6 @@ func (w *walk) report() *report.Report {
 		r.Checks = append(r.Checks, report.Check{ID: x.ID, OK: x.OK, Detail: said(x.Detail)})
 	}
 	return r
-}
-
-// holdsCode tells a program or library from a data file that is only mapped: what a core does not tell counts as code.
-func (w *walk) holdsCode(m *symbols.Module) bool {
-	for _, r := range m.Ranges {
-		if mp, ok := w.crash.MappingAt(r.Start); !ok || !mp.PermsOK || mp.Perms&crash.Exec != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // said makes a sentence that may quote the target fit for a report: no control sequence, no secret.

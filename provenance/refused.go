@@ -16,16 +16,16 @@ func (a *Analyzer) Refused(value, reach uint64, frame int, args []int, st *symbo
 		return nil
 	}
 	var found *Chain
-	arg := -1
+	arg, confirmed := -1, false
 	for _, i := range args {
-		c := a.carried(value, reach, frame, crash.RegNum(argRegs[i]), st)
-		if c == nil {
+		c, sure := a.carried(value, reach, frame, crash.RegNum(argRegs[i]), st)
+		switch {
+		case c == nil || confirmed && !sure:
 			continue
-		}
-		if found != nil {
+		case found != nil && confirmed == sure:
 			return nil
 		}
-		found, arg = c, i
+		found, arg, confirmed = c, i, sure
 	}
 	if found == nil {
 		return nil
@@ -45,27 +45,41 @@ func (a *Analyzer) Refused(value, reach uint64, frame int, args []int, st *symbo
 
 // carried is the way back of an argument register if it can have carried value: by what is known of its value, or else by
 // supposing that it did and asking the dump, which contradicts a wrong supposition where a slot or constant disagrees.
-func (a *Analyzer) carried(value, reach uint64, frame int, reg crash.RegNum, st *symbols.Stack) *Chain {
+// sure is false when the dump would have let another value pass as well.
+func (a *Analyzer) carried(value, reach uint64, frame int, reg crash.RegNum, st *symbols.Stack) (c *Chain, sure bool) {
+	if c := a.supposed(unknown, frame, reg, st); c != nil && c.holdsValue() {
+		first, _ := c.firstValue()
+		if first == value || value != 0 && first != 0 && value-first < reach {
+			return c, true
+		}
+		return nil, false
+	}
+	for off := uint64(0); off <= value && off < reach; off += 8 {
+		if c := a.supposed(known(value-off), frame, reg, st); c != nil {
+			return c, a.supposed(known(^(value-off)), frame, reg, st) == nil
+		}
+	}
+	return nil, false
+}
+
+var unknown value
+
+// supposed is the way back of a register that holds v, nil when the dump contradicts that.
+func (a *Analyzer) supposed(want value, frame int, reg crash.RegNum, st *symbols.Stack) *Chain {
 	t := a.newTrace(st)
 	v, _ := t.frame(frame)
 	if v == nil {
 		return nil
 	}
 	r := insn.Reg(reg)
-	if c := t.follow(v, v.anchor, regPlace(r, 0, 8), v.anchorReg(r), 0).chain(); c.holdsValue() {
-		first, _ := c.firstValue()
-		if first == value || value != 0 && first != 0 && value-first < reach {
-			return c
-		}
+	if !want.ok {
+		want = v.anchorReg(r)
+	}
+	p := t.follow(v, v.anchor, regPlace(r, 0, 8), want, 0)
+	if p.wrong != "" {
 		return nil
 	}
-	for off := uint64(0); off <= value && off < reach; off += 8 {
-		p := a.newTrace(st).follow(v, v.anchor, regPlace(r, 0, 8), known(value-off), 0)
-		if p.wrong == "" {
-			return p.chain()
-		}
-	}
-	return nil
+	return p.chain()
 }
 
 func (c *Chain) holdsValue() bool {
