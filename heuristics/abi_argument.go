@@ -112,7 +112,7 @@ func intAsPointer(c *Case) *Hypothesis {
 		symbol, extern = c.sides(s)
 	}
 	if r := v.result; r != nil && c.isProgram(r.Symbol) {
-		symbol = r.Symbol // it took the number and handed it on as an address
+		symbol = c.maker(r) // it made the number, or took it and handed it on as an address
 	}
 	h := c.abi(kindIntPointer, symbol, extern)
 	h.fact(!zero, "value-number", "value", wValueNumber, "the value is %s", b.text)
@@ -173,7 +173,12 @@ func (c *Case) numberOrigin(h *Hypothesis, zero bool) {
 	}
 	e := c.Profile.Extern(r.Callee)
 	f := c.calleeOf(c.callAt(r.Addr), r.CalleeAddr, r.Callee)
+	if in := c.insideCall(r); in != nil && e == nil {
+		e = c.Profile.Extern(in.Callee)
+	}
 	switch {
+	case !zero && c.insideLoad(r) != nil:
+		h.fact(true, "loaded-number", "origin", wLoadedNumber, "%s loaded it from memory and returned it as an address", c.readable(c.insideLoad(r).Symbol))
 	case e != nil && number(e.Ret) && e.NullKind == "":
 		h.fact(true, "returned-number", "origin", tiered(r.Tier, wReturnedNumber), "it is the result of %s, which returns a number (%s)", c.readable(r.Callee), e.Ret)
 	case !zero && f.Known && f.Returns > 0 && f.Returns < 8 && !f.RetPair:

@@ -12,6 +12,9 @@ import (
 func wrongOffset(c *Case) *Hypothesis {
 	v := c.facts()
 	l := c.lastLoad()
+	if in := c.insideLoad(v.result); in != nil {
+		return c.offsetInside(in)
+	}
 	if l == nil || v.bad.index || v.result != nil && l.Frame >= 0 && c.nearer(l, v.result) {
 		return nil // no load; or the value came out of a call before it was loaded, and that call is its origin
 	}
@@ -29,6 +32,20 @@ func wrongOffset(c *Case) *Hypothesis {
 	who := c.readable(h.Blame.Symbol)
 	return c.describeABI(h, fmt.Sprintf("%s reads the wrong word of an object", who),
 		fmt.Sprintf("%s read %s (%s) and used it as an address; that word of the object is something else.", who, b.text, orPlace(l)))
+}
+
+// offsetInside: a function of the program loaded the bad word and returned it. The object is known no more; that the word
+// is a number where an address was to be returned is what remains.
+func (c *Case) offsetInside(l *provenance.Step) *Hypothesis {
+	b := c.facts().bad
+	if !b.small() {
+		return nil
+	}
+	h := c.abi(kindOffset, l.Symbol, "")
+	h.fact(true, "returned-number", "value", wReturnedOther, "%s returned a number (%s) that it loaded where an address is expected: %s", c.readable(l.Symbol), b.text, l.Insn)
+	h.fact(true, "own-load", "place", wOwnLoad, "%s reads it itself", c.readable(l.Symbol))
+	return c.describeABI(h, fmt.Sprintf("%s reads the wrong word of an object", c.readable(l.Symbol)),
+		fmt.Sprintf("%s loaded %s (%s) and returned it; its caller used it as an address.", c.readable(l.Symbol), b.text, l.Insn))
 }
 
 func orPlace(l *provenance.Step) string {

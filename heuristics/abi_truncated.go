@@ -44,6 +44,12 @@ func truncatedValue(c *Case) *Hypothesis {
 		symbol = h.Blame.Symbol
 		h.fact(true, "half-load", "hop", wHalfLoad, "%s took %s; the whole word there is %s, a good address", c.readable(l.Symbol), hex(b.value), hex(whole))
 	}
+	if n := c.narrowed(); n != nil {
+		h.Blame = Blame{}
+		c.blame(h, n.Symbol, extern)
+		symbol = n.Symbol
+		h.fact(!narrow, "narrow-copy", "hop", wNarrowCopy, "%s keeps it in 32 bits: %s", c.readable(n.Symbol), n.Insn)
+	}
 	h.fact(!narrow && c.extended() && b.looks == provenance.LooksTruncated, "extended", "hop", wExtended, "on its way it was cut to 32 bits and extended again")
 	return c.describeABI(h, fmt.Sprintf("An address was cut to fewer bits on its way through %s", c.readable(symbol)),
 		fmt.Sprintf("The value that failed is %s. One side of a call keeps it in a narrower type than the other.", b.text))
@@ -88,6 +94,32 @@ func (c *Case) halfLoad() (l *provenance.Step, whole uint64) {
 		return nil, 0
 	}
 	return l, word
+}
+
+// narrowRegs are the 32-bit names of the general registers.
+const narrowRegs = " eax ebx ecx edx esi edi ebp r8d r9d r10d r11d r12d r13d r14d r15d "
+
+// narrowed is the first hop, seen from the fault, at which the program's own code keeps the value in 32 bits: a copy, or
+// the load inside a function that returned it. nil when there is none.
+func (c *Case) narrowed() *provenance.Step {
+	if c.Chain == nil || c.facts().bad.looks != provenance.LooksTruncated {
+		return nil
+	}
+	steps := c.Chain.Steps
+	for i := range steps {
+		if s := &steps[i]; s.Reg != "" && strings.Contains(narrowRegs, " "+s.Reg+" ") && c.isProgram(s.Symbol) {
+			return s
+		}
+	}
+	for i := range c.Chain.Returned {
+		s := &c.Chain.Returned[i]
+		_, dst, _ := strings.Cut(s.Insn, " ")
+		dst, _, _ = strings.Cut(dst, ",")
+		if c.isProgram(s.Symbol) && (strings.Contains(narrowRegs, " "+dst+" ") || strings.Contains(s.Insn, "dword ptr")) {
+			return s
+		}
+	}
+	return nil
 }
 
 // chainSides are the program's function and the runtime function between which the value went wrong: the call whose

@@ -37,16 +37,28 @@ func runNull(c *Case) Finding {
 	return finding(h)
 }
 
+// giver is the call that gave the NULL: the one in the chain, or the one that the callee only passes on.
+func (c *Case) giver() *provenance.Step {
+	r := c.facts().result
+	if r == nil {
+		return nil
+	}
+	if in := c.insideCall(r); in != nil && c.isProgram(r.Callee) {
+		return in
+	}
+	return r
+}
+
 // nullKind follows from who returned the NULL.
 func (c *Case) nullKind() string {
-	v := c.facts()
-	if v.result == nil {
+	r := c.giver()
+	if r == nil {
 		return kindOther
 	}
-	if e := c.Profile.Extern(v.result.Callee); e != nil && e.NullKind != "" {
+	if e := c.Profile.Extern(r.Callee); e != nil && e.NullKind != "" {
 		return e.NullKind
 	}
-	if v.result.Callee == "" || c.isProgram(v.result.Callee) {
+	if r.Callee == "" || c.isProgram(r.Callee) {
 		return kindOther
 	}
 	return kindExternNull
@@ -54,21 +66,8 @@ func (c *Case) nullKind() string {
 
 func (c *Case) nullOrigin(h *Hypothesis) {
 	v := c.facts()
-	if r := v.result; r != nil {
-		callee := c.readable(r.Callee)
-		ext := c.Profile.Extern(r.Callee)
-		call := c.callAt(r.Addr)
-		f := c.calleeOf(call, r.CalleeAddr, r.Callee)
-		h.fact(true, "returned-null", "origin", tiered(r.Tier, wReturnedNull), "%s returned it to %s at %s", callee, c.readable(r.Symbol), hex(r.Addr))
-		h.fact(ext != nil && ext.ReturnsNull != "", "may-return-null", "knowledge", wMayReturnNull, "what is known of %s: %s", callee, reasonOf(ext))
-		h.fact(ext != nil && ext.ReturnsNull == "" && number(ext.Ret), "returns-number", "knowledge", wReturnsNumber,
-			"%s returns a number, and 0 is one", callee)
-		h.fact(f.Known && !f.Partial && f.Returns == 0 && !f.SRet, "sets-no-result", "knowledge", wSetsNoResult,
-			"the code of %s sets no result on some path: what the caller took was left over in the register", callee)
-		h.fact(returnsTag(&f), "returns-pair", "shape", wPairNotPointer,
-			"%s returns a pair whose first word is a tag: 0 is a tag there, not a pointer", callee)
-		h.fact(mismatchedPair(call, &f, r), "reads-pair", "shape", wPairNotPointer,
-			"the caller takes a second result register that %s does not set", callee)
+	if r := c.giver(); r != nil {
+		c.returnedNull(h, r)
 		return
 	}
 	switch o := v.origin; {
@@ -78,6 +77,31 @@ func (c *Case) nullOrigin(h *Hypothesis) {
 	case o.Kind == provenance.StepConst:
 		h.fact(true, "null-constant", "origin", wNullConst, "%s puts the constant 0 there", c.readable(o.Symbol))
 	}
+}
+
+// returnedNull weighs a NULL that a call returned: what the profile says of the call, what its code shows, and whether
+// the two sides agree that it returns one pointer at all.
+func (c *Case) returnedNull(h *Hypothesis, r *provenance.Step) {
+	callee := c.readable(r.Callee)
+	ext := c.Profile.Extern(r.Callee)
+	call := c.callAt(r.Addr)
+	f := c.calleeOf(call, r.CalleeAddr, r.Callee)
+	weight := tiered(r.Tier, wReturnedNull)
+	if l := c.insideLoad(r); l != nil {
+		weight = wNullLoaded
+		h.fact(true, "null-loaded", "origin", weight, "%s loaded it from memory (%s) and returned it", c.readable(l.Symbol), l.Insn)
+	} else {
+		h.fact(true, "returned-null", "origin", weight, "%s returned it to %s at %s", callee, c.readable(r.Symbol), hex(r.Addr))
+	}
+	h.fact(ext != nil && ext.ReturnsNull != "", "may-return-null", "knowledge", wMayReturnNull, "what is known of %s: %s", callee, reasonOf(ext))
+	h.fact(ext != nil && ext.ReturnsNull == "" && number(ext.Ret), "returns-number", "knowledge", wReturnsNumber,
+		"%s returns a number, and 0 is one", callee)
+	h.fact(f.Known && !f.Partial && f.Returns == 0 && !f.SRet, "sets-no-result", "knowledge", wSetsNoResult,
+		"the code of %s sets no result on some path: what the caller took was left over in the register", callee)
+	h.fact(returnsTag(&f), "returns-pair", "shape", wPairNotPointer,
+		"%s returns a pair whose first word is a tag: 0 is a tag there, not a pointer", callee)
+	h.fact(mismatchedPair(call, &f, r), "reads-pair", "shape", wPairNotPointer,
+		"the caller takes a second result register that %s does not set", callee)
 }
 
 func reasonOf(e *profile.Extern) string {
@@ -113,7 +137,7 @@ func (c *Case) describeNull(h *Hypothesis) {
 	if c.Fault != nil && c.Fault.Offset != 0 {
 		offset = fmt.Sprintf(" at offset %d", c.Fault.Offset)
 	}
-	if r := v.result; r != nil {
+	if r := c.giver(); r != nil {
 		callee := c.readable(r.Callee)
 		c.blame(h, c.blamedSymbol(r.Symbol), c.blamedExtern(r.Callee))
 		h.Title = fmt.Sprintf("%s returned NULL to %s, which used it without a check", callee, c.readable(r.Symbol))
@@ -155,7 +179,9 @@ func (c *Case) blamedExtern(symbol string) string {
 // blameOrigin blames the function where the chain ends when that is the program's, else the suspect.
 func (c *Case) blameOrigin(h *Hypothesis) {
 	v := c.facts()
-	if v.origin == nil || !c.isProgram(v.origin.Symbol) {
+	// A load whose address is not known any more says where the value passed through, not where it went wrong.
+	o := v.origin
+	if o == nil || !c.isProgram(o.Symbol) || o.Kind == provenance.StepLoad && !o.MemOK {
 		c.blameSuspect(h)
 		return
 	}

@@ -28,6 +28,47 @@ func secondResult(reg string) bool {
 	return false
 }
 
+// inside is what the code of the callee shows of a result: one step for each way out that can have given the value. It is
+// told for the last call of the chain only.
+func (c *Case) inside(r *provenance.Step) []provenance.Step {
+	if r == nil || c.Chain == nil || r != &c.Chain.Steps[len(c.Chain.Steps)-1] {
+		return nil
+	}
+	return c.Chain.Returned
+}
+
+// insideCall is the call inside the callee whose result it passes on, when that is the only way the value can have come.
+func (c *Case) insideCall(r *provenance.Step) *provenance.Step {
+	in := c.inside(r)
+	if len(in) != 1 || in[0].Kind != provenance.StepReturn {
+		return nil
+	}
+	return &in[0]
+}
+
+// insideLoad is the load inside the program's own callee that gave the value; nil when there is none.
+func (c *Case) insideLoad(r *provenance.Step) *provenance.Step {
+	in := c.inside(r)
+	for i := range in {
+		if in[i].Kind == provenance.StepLoad && c.isProgram(in[i].Symbol) {
+			return &in[i]
+		}
+	}
+	return nil
+}
+
+// maker is who made a bad result, to be blamed: the program's own function that returned it, else the one that took it
+// from a library or the runtime.
+func (c *Case) maker(r *provenance.Step) string {
+	if in := c.inside(r); len(in) > 0 && c.isProgram(in[0].Symbol) {
+		return in[0].Symbol
+	}
+	if c.isProgram(r.Callee) {
+		return r.Callee
+	}
+	return c.blamedSymbol(r.Symbol)
+}
+
 // unreadPointer is an earlier call in the frame where the chain ends whose pointer result nobody took; nil when there is
 // none. The nearest one before the call that is still running is the likeliest to have been meant.
 func (c *Case) unreadPointer() *provenance.Call {

@@ -109,6 +109,9 @@ const (
 	wSwapped          = 3.0
 	wSwappedRather    = -1.5 // for int-as-pointer: the number is in the wrong place, not of the wrong type
 	wFloatForInteger  = 2.5
+	wLoadedNumber     = 1.0
+	wReturnedOther    = 1.6
+	wNarrowCopy       = 2.2
 	wWalkedOff        = 1.8
 	wEnvironment      = 2.5
 	wOtherShape       = 2.2
