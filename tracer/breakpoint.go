@@ -94,6 +94,7 @@ func (b *breakSet) removeAll(tid int) {
 
 // plantBreakpoints sets the panic breakpoints of a freshly executed image, before its first instruction.
 func (t *tracer) plantBreakpoints(th *thread) {
+	t.blind = ""
 	if len(t.o.Breakpoints) == 0 || t.o.Resolve == nil {
 		return
 	}
@@ -103,7 +104,7 @@ func (t *tracer) plantBreakpoints(th *thread) {
 	}
 	addrs, err := t.o.Resolve(exe, t.o.Breakpoints)
 	if err != nil {
-		t.warn("Panics could not be watched for: " + err.Error() + ".")
+		t.blind = "Panics could not be watched for: " + err.Error() + "."
 		return
 	}
 	if len(addrs) == 0 {
@@ -111,7 +112,7 @@ func (t *tracer) plantBreakpoints(th *thread) {
 	}
 	entry, bias, ok := loadBias(th.tid, exe)
 	if !ok {
-		t.warn("Panics could not be watched for: the load address of the executable is unknown.")
+		t.blind = "Panics could not be watched for: the load address of the executable is unknown."
 		return
 	}
 	th.proc.breaks = &breakSet{at: make(map[uint64]*breakpoint, len(addrs)), scratch: scratch{at: entry}}

@@ -45,8 +45,8 @@ func (t *tracer) stopWithTerminal() {
 	time.Sleep(settleStop)
 	t.io.foreground()
 	t.stall.touch(t.out.now())
-	group, err := unix.IoctlGetInt(t.io.ptys[0], unix.TIOCGPGRP)
-	if err != nil || group <= 0 {
+	group, ok := t.io.foregroundGroup()
+	if !ok {
 		group = t.target.pid
 	}
 	_ = unix.Kill(-group, unix.SIGCONT)

@@ -29,6 +29,7 @@ type tracer struct {
 
 	sightings sightings
 	warnings  []string
+	blind     string        // why panics of the present image are not seen, "" when they are
 	lastSent  *crash.Signal // the last signal that was delivered to the target and may have killed it
 	caught    [65]bool      // signals (by number) that the target had a handler for when last looked at
 	inspected bool
@@ -85,6 +86,7 @@ func (t *tracer) run(ctx context.Context) (crash.Outcome, error) {
 	err := t.loop()
 	endHelpers()
 	if err != nil {
+		_ = t.remote.signal(unix.SIGKILL, nil)
 		return crash.Outcome{}, err
 	}
 	t.killAll = t.killAll || t.cancelled.Load()

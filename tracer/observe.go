@@ -18,6 +18,9 @@ func (t *tracer) inspect(c *crash.Crash) {
 	t.inspected = true
 	t.io.sync()
 	c.Output = t.out.snapshot()
+	if t.blind != "" {
+		t.warn(t.blind)
+	}
 	c.Warnings = append(append(c.Warnings, t.warnings...), t.io.failures()...)
 	t.ended = c.Outcome
 	t.o.Inspect(c)

@@ -28,7 +28,8 @@ type relay struct {
 	out    int // the user's descriptor
 	pty    bool
 	cap    *capture
-	wake   int // eventfd
+	wake   int    // eventfd
+	before func() // runs before our end is closed; may be nil
 	done   chan struct{}
 	trail  atomic.Int64 // when draining began (unix nanoseconds), 0 before
 
@@ -60,7 +61,7 @@ func (r *relay) run() {
 			// A writer that finds nobody waiting need not wake anybody: on a stream of small lines a short sleep here saves the
 			// target a few microseconds per line. A flood is carried at full speed.
 			if len(data) < smallRead && r.trail.Load() == 0 {
-				time.Sleep(nap)
+				r.nap(nap)
 				nap = min(2*nap, longestNap)
 			}
 			continue
@@ -71,6 +72,21 @@ func (r *relay) run() {
 		nap = firstNap
 		r.wait()
 	}
+}
+
+// nap sleeps for d, or until somebody wakes us.
+func (r *relay) nap(d time.Duration) {
+	fds := []unix.PollFd{{Fd: int32(r.wake), Events: unix.POLLIN}}
+	timeout := unix.NsecToTimespec(int64(d))
+	if n, err := unix.Ppoll(fds, &timeout, nil); err == nil && n > 0 {
+		r.awake()
+	}
+}
+
+// awake takes back what nudge did; whoever was nudged looks at everything again.
+func (r *relay) awake() {
+	var count [8]byte
+	_, _ = unix.Read(r.wake, count[:])
 }
 
 // drained tells when to stop listening to a channel that strangers keep open after the target's end.
@@ -159,6 +175,9 @@ func (r *relay) lost() error {
 
 // hangUp closes our end: the target gets SIGPIPE or EPIPE, from a terminal SIGHUP, as from the user's own.
 func (r *relay) hangUp() {
+	if r.before != nil {
+		r.before()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.in >= 0 {
@@ -181,8 +200,7 @@ func (r *relay) wait() {
 		return
 	}
 	if fds[1].Revents != 0 {
-		var count [8]byte
-		_, _ = unix.Read(r.wake, count[:])
+		r.awake()
 	}
 	if fds[2].Revents&unix.POLLERR != 0 && fds[0].Revents&unix.POLLIN == 0 {
 		r.hangUp()
@@ -226,6 +244,19 @@ func (r *relay) drain() {
 	r.trail.Store(time.Now().UnixNano())
 	r.nudge()
 	<-r.done
+	r.discard()
+}
+
+// discard closes a relay that does not run.
+func (r *relay) discard() {
 	r.hangUp()
 	_ = unix.Close(r.wake)
+}
+
+// foregroundGroup asks the pseudo-terminal for its foreground process group.
+func (r *relay) foregroundGroup() (int, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	group, err := unix.IoctlGetInt(r.in, unix.TIOCGPGRP)
+	return group, err == nil && group > 0
 }

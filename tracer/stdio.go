@@ -2,6 +2,7 @@ package tracer
 
 import (
 	"fmt"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,19 +15,21 @@ import (
 type stdio struct {
 	child  [3]int // descriptors for the target
 	ours   []int  // of them, those to close once it is launched
-	kept   int    // our copy of the target's side of a pseudo-terminal, -1: without it the pty would end with every last close
 	relays []*relay
+	going  bool // the relays have begun
 	shared bool // stdout and stderr are one channel
 	full   bool // the target has a terminal of its own
 	term   *terminal
-	ptys   []int // masters, for window sizes
-	real   int   // the user's terminal the sizes are taken from, -1 none
+	real   int // the user's terminal that window sizes are taken from, -1 none
+
+	mu   sync.Mutex
+	kept []int // our copies of the target's sides of pseudo-terminals, which would otherwise end with each last close
 }
 
 // newStdio decides on the channels and makes them.
 func newStdio(o *Options, c *capture) (*stdio, error) {
 	in, out, err := int(o.Stdin.Fd()), int(o.Stdout.Fd()), int(o.Stderr.Fd())
-	s := &stdio{child: [3]int{in, -1, -1}, kept: -1, real: -1, shared: sameChannel(out, err)}
+	s := &stdio{child: [3]int{in, -1, -1}, real: -1, shared: sameChannel(out, err)}
 	if s.shared && isTerminal(out) && sameChannel(in, out) && inForeground(in) {
 		return s, s.ownTerminal(in, out, c)
 	}
@@ -60,16 +63,17 @@ func (s *stdio) channel(fd, out int, stream crash.Stream, c *capture) error {
 	}
 	if tty {
 		s.real = out
-		s.ptys = append(s.ptys, read)
-		copySize(out, read)
+		s.kept = append(s.kept, write)
+		copySize(out, write)
 		copyTermios(out, write, true)
+	} else {
+		s.ours = append(s.ours, write)
 	}
 	r, err := newRelay(stream, read, out, tty, c)
 	if err != nil {
 		return err
 	}
 	s.child[fd] = write
-	s.ours = append(s.ours, write)
 	s.relays = append(s.relays, r)
 	return nil
 }
@@ -81,8 +85,8 @@ func (s *stdio) ownTerminal(in, out int, c *capture) error {
 		return err
 	}
 	s.full, s.real = true, in
-	s.ptys = []int{master}
-	copySize(in, master)
+	s.kept = []int{slave}
+	copySize(in, slave)
 	copyTermios(in, slave, false)
 	r, err := newRelay(crash.UnknownStream, master, out, true, c)
 	if err != nil {
@@ -90,8 +94,10 @@ func (s *stdio) ownTerminal(in, out int, c *capture) error {
 	}
 	s.relays = []*relay{r}
 	s.child = [3]int{slave, slave, slave}
-	s.kept = slave
 	s.term, err = newTerminal(in, master)
+	if err == nil {
+		r.before = s.term.stopInput
+	}
 	return err
 }
 
@@ -113,6 +119,7 @@ func (s *stdio) launched() {
 
 // start begins to carry bytes.
 func (s *stdio) start() {
+	s.going = true
 	for _, r := range s.relays {
 		go r.run()
 	}
@@ -128,35 +135,52 @@ func (s *stdio) sync() {
 	}
 }
 
-// finish passes on the rest and ends all carrying. It returns why output was lost, if it was.
+// finish passes on the rest and ends all carrying.
 func (s *stdio) finish() {
-	if s.kept >= 0 {
-		_ = unix.Close(s.kept)
-		s.kept = -1
+	if s.term != nil {
+		s.term.stopInput()
 	}
+	s.closeKept()
 	for _, r := range s.relays {
 		r.drain()
 	}
 	s.relays = nil
-	s.close()
 }
 
-// close gives the user's terminal back.
+// close gives the user's terminal back, and drops what was made for a launch that failed.
 func (s *stdio) close() {
 	if s.term != nil {
 		s.term.close()
 	}
+	s.closeKept()
+	if !s.going {
+		for _, r := range s.relays {
+			r.discard()
+		}
+		s.relays = nil
+	}
+}
+
+func (s *stdio) closeKept() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, fd := range s.kept {
+		_ = unix.Close(fd)
+	}
+	s.kept = nil
 }
 
 // resize gives our pseudo-terminals the size of the user's.
 func (s *stdio) resize() {
-	if s.real < 0 {
-		return
-	}
-	for _, master := range s.ptys {
-		copySize(s.real, master)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, slave := range s.kept {
+		copySize(s.real, slave)
 	}
 }
+
+// foregroundGroup is the process group that has the target's own terminal.
+func (s *stdio) foregroundGroup() (int, bool) { return s.relays[0].foregroundGroup() }
 
 // foreground is called when we were continued.
 func (s *stdio) foreground() {

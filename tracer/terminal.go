@@ -122,22 +122,29 @@ func (t *terminal) restore() {
 	t.isRaw = false
 }
 
-// close ends the carrying of input and restores the terminal; it may be called twice.
-func (t *terminal) close() {
+// stopInput ends the carrying of keys and waits until it has ended; it may be called more than once.
+func (t *terminal) stopInput() {
 	t.mu.Lock()
-	first := !t.closed
-	t.closed = true
 	done := t.done
-	t.mu.Unlock()
-	if !first {
-		return
+	if !t.closed {
+		_, _ = unix.Write(t.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	}
-	_, _ = unix.Write(t.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	t.mu.Unlock()
 	if done != nil {
 		<-done
 	}
+}
+
+// close ends everything and restores the terminal.
+func (t *terminal) close() {
+	t.stopInput()
 	t.restore()
-	_ = unix.Close(t.wake)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.closed = true // raw is not to be set again by a late signal
+		_ = unix.Close(t.wake)
+	}
 }
 
 // start goes raw and begins to carry keys.

@@ -182,6 +182,20 @@ func TestTerminalTerminated(t *testing.T) {
 	}
 }
 
+// TestTerminalGone closes the user's terminal window: the program is hung up, as it would have been.
+func TestTerminalGone(t *testing.T) {
+	s := newScreen(t, 80, 25)
+	cmd, report := command(t, "/bin/sh", []string{"-c", "trap 'exit 44' HUP; echo ready; while :; do sleep 0.01; done"}, true)
+	s.start(cmd)
+	s.expect("ready\r\n")
+	_ = unix.Close(s.slave)
+	s.slave = -1
+	_ = s.master.Close()
+	if r := ended(t, cmd, report); r.code != 44 {
+		t.Errorf("status %d", r.code)
+	}
+}
+
 // TestTerminalBackgroundChild starts a child on the terminal that outlives its parent, a session leader only because of us:
 // it must not be hung up.
 func TestTerminalBackgroundChild(t *testing.T) {

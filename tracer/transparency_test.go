@@ -67,6 +67,7 @@ func TestTransparency(t *testing.T) {
 		{name: "exit with threads waiting", prog: "ends.c", args: []string{"threads", "33"}, code: 33},
 		{name: "abort", prog: "ends.c", args: []string{"abort", "0"}, code: 128 + 6, signal: true},
 		{name: "SIGKILL", prog: "ends.c", args: []string{"kill", "9"}, code: 128 + 9, signal: true},
+		{name: "killed by its seccomp filter", prog: "seccomp.c", code: 128 + 31, signal: true},
 		{name: "SIGTERM", prog: "ends.c", args: []string{"kill", "15"}, code: 128 + 15, signal: true},
 		{name: "real-time signal", prog: "ends.c", args: []string{"raise", "40"}, code: 128 + 40, signal: true},
 		{name: "Rust panics caught", prog: "caught.rs", code: 12, want: "caught true\njoined with an error true"},

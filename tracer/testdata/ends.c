@@ -20,6 +20,7 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[1], "threads")) {
         pthread_t th;
         for (int i = 0; i < 5; i++) pthread_create(&th, 0, sleeper, 0);
+        usleep(20000);
         exit(n);
     }
     if (!strcmp(argv[1], "cpu")) {
