@@ -56,6 +56,8 @@ func (m *Module) read(fn func() error) error {
 	return err
 }
 
+var errNotELF = errors.New("it is not an ELF file")
+
 // openELF maps the file at path and reads its headers.
 func openELF(path string) (*elfFile, error) {
 	file, err := os.Open(path)
@@ -71,7 +73,7 @@ func openELF(path string) (*elfFile, error) {
 		return nil, errors.New("it is not a regular file")
 	}
 	if st.Size() < 64 {
-		return nil, errors.New("it is not an ELF file")
+		return nil, errNotELF
 	}
 	data, err := unix.Mmap(int(file.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {

@@ -44,7 +44,7 @@ func readELFHeader(read readFunc) (*elfHeader, error) {
 		return nil, err
 	}
 	if !bytes.Equal(head[:4], []byte(elf.ELFMAG)) {
-		return nil, errors.New("it is not an ELF file")
+		return nil, errNotELF
 	}
 	if elf.Class(head[elf.EI_CLASS]) != elf.ELFCLASS64 || elf.Data(head[elf.EI_DATA]) != elf.ELFDATA2LSB {
 		return nil, errors.New("it is not a 64-bit little-endian ELF file")

@@ -11,10 +11,11 @@ import (
 	"meshdiag/crash"
 )
 
-// attachFile finds the file of m on disk and uses it when it is the one that is mapped; else m.Problem says why not.
-func (s *Symbolizer) attachFile(m *Module) {
+// attachFile finds the file of m on disk and uses it when it is the one that is mapped; else m.Problem says why not. It is
+// false when m is no program after all: memory did not show its header, and the file is something else.
+func (s *Symbolizer) attachFile(m *Module) bool {
 	if m.file != nil || m.Problem != "" {
-		return // the vDSO
+		return true // the vDSO
 	}
 	deleted := s.deleted(m)
 	var problem string
@@ -23,9 +24,12 @@ func (s *Symbolizer) attachFile(m *Module) {
 		if err == nil {
 			if err = s.accept(m, f, path.same); err == nil {
 				m.Problem = ""
-				return
+				return true
 			}
 			f.close()
+		}
+		if m.img == nil && path.name == m.Path && !deleted && errors.Is(err, errNotELF) {
+			return false
 		}
 		if problem == "" || !errors.Is(err, fs.ErrNotExist) {
 			problem = sentence(path.name, err)
@@ -35,6 +39,7 @@ func (s *Symbolizer) attachFile(m *Module) {
 		problem = "the file was deleted or replaced after the process mapped it; " + problem
 	}
 	m.Problem = problem
+	return true
 }
 
 func sentence(path string, err error) string {

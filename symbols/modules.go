@@ -3,6 +3,7 @@ package symbols
 import (
 	"debug/elf"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"meshdiag/crash"
@@ -44,11 +45,10 @@ func (s *Symbolizer) findModules() []*Module {
 		m.Ranges = append(m.Ranges, mp.Range)
 	}
 	s.markMain(all)
-	for _, m := range all {
+	return slices.DeleteFunc(all, func(m *Module) bool {
 		s.extend(m)
-		s.attachFile(m)
-	}
-	return all
+		return !s.attachFile(m)
+	})
 }
 
 // startModule makes a module of the first mapping of a file; nil when the file is no program (a font, a database).
