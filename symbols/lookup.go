@@ -1,6 +1,7 @@
 package symbols
 
 import (
+	"bytes"
 	"debug/elf"
 	"strings"
 
@@ -96,29 +97,48 @@ func (s *Symbolizer) LookupData(addr uint64) (sym Symbol, m *Module, ok bool) {
 }
 
 // Find returns the defined symbol with exactly this raw name: in the executable if it has one, else in the first module
-// that does.
+// that does. A name that is nowhere costs a table of all names in all modules; FindIn asks one module only.
 func (s *Symbolizer) Find(name string) (sym Symbol, m *Module, ok bool) {
-	try := func(in *Module) bool {
-		_ = in.read(func() error {
-			for _, t := range s.tablesOf(in).tables {
-				if e, isFunc, hit := t.find(name); hit {
-					sym, m, ok = in.symbol(t, e, !isFunc), in, true
-					break
-				}
-			}
-			return nil
-		})
-		return ok
+	if main, found := s.Main(); found {
+		if sym, ok = s.FindIn(main, name); ok {
+			return sym, main, true
+		}
 	}
-	if main, found := s.Main(); found && try(main) {
-		return sym, m, true
-	}
-	for _, in := range s.modules {
-		if !in.Main && try(in) {
+	for _, m := range s.modules {
+		if m.Main {
+			continue
+		}
+		if sym, ok = s.FindIn(m, name); ok {
 			return sym, m, true
 		}
 	}
 	return Symbol{}, nil, false
+}
+
+// FindIn returns the symbol with exactly this raw name that m defines.
+func (s *Symbolizer) FindIn(m *Module, name string) (sym Symbol, ok bool) {
+	_ = m.read(func() error {
+		for _, t := range s.tablesOf(m).tables {
+			if e, isFunc, hit := t.find(name); hit {
+				sym, ok = m.symbol(t, e, !isFunc), true
+				break
+			}
+		}
+		return nil
+	})
+	return sym, ok
+}
+
+// MentionsSymbol reports whether part occurs in any symbol name that m defines or refers to. It searches the string
+// tables as they are, which is much cheaper than EachSymbol.
+func (s *Symbolizer) MentionsSymbol(m *Module, part string) (found bool) {
+	_ = m.read(func() error {
+		for _, t := range s.tablesOf(m).tables {
+			found = found || bytes.Contains(t.strings, []byte(part))
+		}
+		return nil
+	})
+	return found
 }
 
 // EachSymbol calls fn for each defined symbol of m, functions and data, in the table's order, until fn returns false.
@@ -131,10 +151,11 @@ func (s *Symbolizer) EachSymbol(m *Module, fn func(Symbol) bool) {
 		t := names.tables[0] // .symtab holds the dynamic ones too
 		for i := range t.count() {
 			e, shndx := t.at(i)
-			if !defined(e, shndx) || len(t.nameBytes(e.name)) == 0 {
+			if !defined(e, shndx) {
 				continue
 			}
-			if !fn(m.symbol(t, e, !t.isFunc(e, shndx))) {
+			sym := m.symbol(t, e, !t.isFunc(e, shndx))
+			if sym.Name != "" && !fn(sym) {
 				return nil
 			}
 		}

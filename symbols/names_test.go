@@ -210,6 +210,12 @@ func TestEachSymbol(t *testing.T) {
 	if _, ok := seen["nobody_defines"]; ok {
 		t.Error("an undefined symbol is shown")
 	}
+	if !s.MentionsSymbol(m, "body_def") || s.MentionsSymbol(m, "nobody_declares") {
+		t.Error("MentionsSymbol is wrong about nobody_defines")
+	}
+	if sym, ok := s.FindIn(m, "filled"); !ok || !sym.IsData {
+		t.Errorf("FindIn: %+v", sym)
+	}
 	n := 0
 	s.EachSymbol(m, func(Symbol) bool { n++; return n < 3 })
 	if n != 3 {
