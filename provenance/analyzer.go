@@ -36,6 +36,7 @@ type Analyzer struct {
 
 	funcs    map[uint64]*function // by entry address; nil for a function whose code cannot be had
 	callees  map[uint64]Callee
+	nested   int // callees being recovered inside one another
 	noReturn map[uint64]bool
 	bits     int // width of a canonical user address: 47, or 56 with five-level page tables
 }
@@ -89,7 +90,7 @@ func (a *Analyzer) callBefore(ret uint64) (insn.Insn, bool) {
 		if i, ok := f.index(ret - 1); ok {
 			in := f.insn(i)
 			if in.Flow == insn.FlowCall && in.Addr+uint64(in.Len) == ret {
-				return in, true
+				return in.Insn, true
 			}
 		}
 	}

@@ -1,10 +1,6 @@
 package provenance
 
-import (
-	"golang.org/x/arch/x86/x86asm"
-
-	"meshdiag/provenance/insn"
-)
+import "meshdiag/provenance/insn"
 
 // maxCallee is the longest function, in instructions, that parameters are followed through.
 const maxCallee = 6000
@@ -16,11 +12,19 @@ func (a *Analyzer) Callee(entry uint64) Callee {
 	if c, ok := a.callees[entry]; ok {
 		return c
 	}
+	if a.nested > maxNestedCallee {
+		return Callee{Symbol: a.calleeName(entry), Lo: entry}
+	}
 	a.callees[entry] = Callee{} // recursion finds nothing
+	a.nested++
 	c := a.recoverCallee(entry)
+	a.nested--
 	a.callees[entry] = c
 	return c
 }
+
+// maxNestedCallee is how many callees deep the result of a callee is looked up that only passes one on.
+const maxNestedCallee = 2
 
 // resolve follows a PLT stub to the function that its slot holds, where that is already bound.
 func (a *Analyzer) resolve(target uint64) uint64 {
@@ -169,10 +173,7 @@ func (w *paramWalk) join(s int, st *params) {
 
 func (w *paramWalk) step(i int, st *params) {
 	eff := w.f.eff(i)
-	in := w.f.insn(i)
-	if in.Op == x86asm.TEST && len(eff.Reads) > 0 && eff.Reads[0].Reg == insn.RAX && eff.Reads[0].Len == 1 {
-		w.testsAL = true
-	}
+	w.testsAL = w.testsAL || w.f.nodes[i].sum.LowByteTest
 	w.reads(eff, st)
 	w.derefs(i, eff, st)
 	type set struct {
@@ -355,6 +356,9 @@ func (a *Analyzer) preserves(target uint64, r insn.Reg) bool {
 	}
 	for i := range f.nodes {
 		if !f.reach[i] {
+			continue
+		}
+		if !f.nodes[i].mayWrite(regPlace(r, 0, 8)) && f.nodes[i].flow == insn.FlowNext {
 			continue
 		}
 		if f.nodes[i].flow == insn.FlowCall || f.leaves(i) && f.nodes[i].flow != insn.FlowRet {

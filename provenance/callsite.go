@@ -167,7 +167,7 @@ func (a *Analyzer) argUse(v *view, i int, r insn.Reg) ArgUse {
 // readBetween reports whether an instruction between the definitions and the use reads r.
 func (a *Analyzer) readBetween(f *function, got reached, r insn.Reg) bool {
 	for _, j := range got.region {
-		if definesAt(got.defs, j) {
+		if !f.nodes[j].mayRead(r) || definesAt(got.defs, j) {
 			continue
 		}
 		for _, o := range f.eff(j).Reads {

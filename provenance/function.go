@@ -23,7 +23,7 @@ type function struct {
 	tables  map[int][]int // targets of indirect jumps
 	damaged bool          // some bytes are no instruction: nothing here is certain
 	heights []height
-	effects []*insn.Effects
+	decoded []*decodedInsn
 	passed  map[int][]passedSlot
 	leas    []int64 // CFA offsets of the slots whose address is taken, sorted
 	leaks   []int64 // those of which a pointer may live on after the call that it was made for
@@ -36,7 +36,13 @@ type codePart struct {
 	bytes []byte
 }
 
-// node is one instruction. Only what the graph needs is kept; the rest is decoded again when asked for.
+// decodedInsn is an instruction that was looked at closely.
+type decodedInsn struct {
+	insn.Insn
+	insn.Effects
+}
+
+// node is one instruction. Only what graph and searches need is kept; the rest is decoded again when asked for.
 type node struct {
 	addr   uint64
 	target uint64 // of a direct jump or call
@@ -44,6 +50,7 @@ type node struct {
 	flow   insn.Flow
 	last   bool // execution does not go on behind it: a call that never returns
 	move   insn.StackMove
+	sum    insn.Summary
 }
 
 func (n *node) end() uint64 { return n.addr + uint64(n.len) }
@@ -85,7 +92,7 @@ func (a *Analyzer) load(f *function, lo, hi uint64) bool {
 			at++
 			continue
 		}
-		f.nodes = append(f.nodes, node{addr: in.Addr, target: in.Target, len: uint8(in.Len), flow: in.Flow, move: in.StackMove()})
+		f.nodes = append(f.nodes, node{addr: in.Addr, target: in.Target, len: uint8(in.Len), flow: in.Flow, move: in.StackMove(), sum: in.Summary()})
 		at += uint64(in.Len)
 	}
 	return len(f.nodes) > 0
@@ -143,36 +150,46 @@ func (f *function) at(addr uint64) (int, bool) {
 	return i, ok && f.nodes[i].addr == addr
 }
 
-// insn decodes instruction i.
-func (f *function) insn(i int) insn.Insn {
+// insn decodes instruction i and works out what it does.
+func (f *function) insn(i int) *decodedInsn {
+	if f.decoded == nil {
+		f.decoded = make([]*decodedInsn, len(f.nodes))
+	}
+	if d := f.decoded[i]; d != nil {
+		return d
+	}
 	n := &f.nodes[i]
+	d := &decodedInsn{Insn: insn.Insn{Addr: n.addr, Len: int(n.len), Flow: n.flow}}
 	for _, p := range f.code {
 		if n.addr >= p.start && n.addr-p.start < uint64(len(p.bytes)) {
-			in, err := insn.Decode(p.bytes[n.addr-p.start:], n.addr)
-			if err == nil {
-				return in
+			if in, err := insn.Decode(p.bytes[n.addr-p.start:], n.addr); err == nil {
+				d.Insn, d.Effects = in, in.Effects()
 			}
 		}
 	}
-	return insn.Insn{Addr: n.addr, Len: int(n.len), Flow: n.flow}
+	f.decoded[i] = d
+	return d
 }
 
 // eff is what instruction i does.
-func (f *function) eff(i int) *insn.Effects {
-	if f.effects == nil {
-		f.effects = make([]*insn.Effects, len(f.nodes))
+func (f *function) eff(i int) *insn.Effects { return &f.insn(i).Effects }
+
+func (f *function) text(i int) string { return f.insn(i).Text() }
+
+// mayWrite reports whether instruction i may write p; most are ruled out by their summary.
+func (n *node) mayWrite(p place) bool {
+	switch {
+	case p.kind != placeReg:
+		return n.sum.Store
+	case p.reg < 16:
+		return n.sum.Writes&(1<<p.reg) != 0
 	}
-	if f.effects[i] == nil {
-		in := f.insn(i)
-		e := in.Effects()
-		f.effects[i] = &e
-	}
-	return f.effects[i]
+	return n.sum.Vector
 }
 
-func (f *function) text(i int) string {
-	in := f.insn(i)
-	return in.Text()
+// mayRead reports whether instruction i may read general register r.
+func (n *node) mayRead(r insn.Reg) bool {
+	return r >= 16 && n.sum.Vector || r < 16 && n.sum.Reads&(1<<r) != 0
 }
 
 // predecessors calls yield for each instruction that may execute just before i.

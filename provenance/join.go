@@ -169,13 +169,22 @@ func sameOrigin(p, q *path) bool {
 	return a.Kind == b.Kind && a.Addr == b.Addr && a.Frame == b.Frame && a.Reg == b.Reg
 }
 
+// testedRegion is how many instructions are looked at for a test, nearest to the use first.
+const testedRegion = 3000
+
 // tested reports whether the value was compared with something on the way through region: the place itself, or a
 // register that it was just read into.
 func (t *trace) tested(v *view, p place, region []int) bool {
 	f := v.fn
-	for _, j := range region {
+	for n, j := range region {
+		if n > testedRegion {
+			break
+		}
 		if testsPlace(t.a, f, j, p) {
 			return true
+		}
+		if p.kind == placeReg && !f.nodes[j].mayRead(p.reg) {
+			continue
 		}
 		for _, w := range f.eff(j).Writes {
 			if w.Kind != insn.Copy && w.Kind != insn.Zext || w.Dst.Kind != insn.RegOperand || len(w.Src) == 0 || !t.readsPlace(f, j, w.Src[0], p) {
@@ -204,10 +213,7 @@ func (t *trace) readsPlace(f *function, j int, o insn.Operand, p place) bool {
 
 // testsPlace: instruction j compares p with something.
 func testsPlace(a *Analyzer, f *function, j int, p place) bool {
-	in := f.insn(j)
-	switch in.Mnemonic() {
-	case "cmp", "test":
-	default:
+	if !f.nodes[j].sum.Compare {
 		return false
 	}
 	for _, o := range f.eff(j).Reads {

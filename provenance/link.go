@@ -72,7 +72,7 @@ func (f *function) adoptOrphans() {
 		n := &f.nodes[i]
 		head := i > 0 && f.nodes[i-1].end() != n.addr || i > 0 && f.stops(i-1)
 		switch {
-		case head && !f.reach[i] && f.predOf[i] == f.predOf[i+1] && !f.padding(i):
+		case head && !f.reach[i] && f.predOf[i] == f.predOf[i+1] && !n.sum.Filler:
 			orphans = append(orphans, i)
 		case n.flow == insn.FlowJump && n.target == 0 && f.reach[i] && len(f.tables[i]) == 0:
 			jumps = append(jumps, i)
@@ -99,16 +99,6 @@ func (f *function) stops(i int) bool {
 	return n.last || n.flow == insn.FlowJump || n.flow == insn.FlowRet || n.flow == insn.FlowTrap
 }
 
-// padding reports whether instruction i is filler between blocks.
-func (f *function) padding(i int) bool {
-	in := f.insn(i)
-	switch in.Mnemonic() {
-	case "nop", "int3 ", "ud2", "xchg":
-		return true
-	}
-	return false
-}
-
 // endsAfterCall reports whether call i never returns: its target is known for that or has no way back, or no code of
 // the function follows.
 func (a *Analyzer) endsAfterCall(f *function, i int) bool {
@@ -129,8 +119,7 @@ func (a *Analyzer) jumpTables(f *function) {
 		if n.flow != insn.FlowJump || n.target != 0 {
 			continue
 		}
-		in := f.insn(i)
-		eff := in.Effects()
+		eff := f.eff(i)
 		var targets []uint64
 		switch eff.Branch.Kind {
 		case insn.RegOperand:
@@ -212,11 +201,11 @@ func (a *Analyzer) absoluteTable(f *function, i int, table uint64) []uint64 {
 // tableBound is the number of entries that the comparison before the jump admits.
 func (f *function) tableBound(i int) int {
 	for k := i - 1; k >= 0 && k > i-tableWindow; k-- {
-		in := f.insn(k)
-		if in.Flow == insn.FlowRet || in.Flow == insn.FlowCall {
+		n := &f.nodes[k]
+		if n.flow == insn.FlowRet || n.flow == insn.FlowCall {
 			break
 		}
-		if in.Mnemonic() == "cmp" {
+		if n.sum.Compare {
 			for _, r := range f.eff(k).Reads {
 				if r.Kind == insn.ImmOperand && r.Imm >= 0 && r.Imm < tableEntries {
 					return int(r.Imm) + 1

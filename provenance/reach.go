@@ -9,7 +9,7 @@ import (
 // Limits of one backward search, in instructions.
 const (
 	shortReach = 600
-	fullReach  = 20000
+	fullReach  = 100000
 )
 
 type defKind uint8
@@ -61,21 +61,37 @@ type search struct {
 	v     *view
 	p     place
 	out   reached
-	seen  map[int]bool
+	seen  bitset
 	work  []int
 	entry int
 	weak  []def // calls that may have written the place, if nothing else did
 }
 
+// bitset is a set of instruction numbers.
+type bitset []uint64
+
+func newBitset(n int) bitset { return make(bitset, (n+63)/64) }
+
+// add puts i into the set and reports whether it is new.
+func (b bitset) add(i int) bool {
+	if b[i/64]&(1<<(i%64)) != 0 {
+		return false
+	}
+	b[i/64] |= 1 << (i % 64)
+	return true
+}
+
+func (b bitset) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
+
 // reaching finds the definitions of p that may reach instruction i (not counting i itself), along all paths.
 func (a *Analyzer) reaching(v *view, i int, p place, limit int) reached {
-	s := &search{a: a, v: v, p: p, seen: map[int]bool{}, entry: -1}
+	s := &search{a: a, v: v, p: p, seen: newBitset(len(v.fn.nodes)), entry: -1}
 	if e, ok := v.fn.at(v.fn.lo); ok {
 		s.entry = e
 	}
 	s.enter(i)
 	for len(s.work) > 0 {
-		if len(s.seen) > limit || !v.spend(1) {
+		if len(s.out.region) > limit || !v.spend(1) {
 			s.out.cut = true
 			break
 		}
@@ -102,8 +118,7 @@ func (s *search) enter(i int) {
 			return
 		}
 		n++
-		if !s.seen[p] {
-			s.seen[p] = true
+		if s.seen.add(p) {
 			s.work = append(s.work, p)
 		}
 	})
@@ -125,6 +140,9 @@ func (s *search) add(d def) {
 func (s *search) visit(j int) bool {
 	if s.v.fn.nodes[j].flow == insn.FlowCall {
 		return s.call(j)
+	}
+	if !s.v.fn.nodes[j].mayWrite(s.p) {
+		return false
 	}
 	for k := range s.v.fn.eff(j).Writes {
 		hits, covers, sure := s.a.writes(s.v, j, k, s.p)
@@ -290,16 +308,16 @@ func (s *search) settleWeak() {
 func (a *Analyzer) survives(v *view, i, stop int, p place) bool {
 	const limit = 4000
 	f := v.fn
-	ahead := map[int]bool{}
+	ahead, count := newBitset(len(f.nodes)), 0
 	var work []int
 	push := func(s int) {
-		if s != stop && !ahead[s] {
-			ahead[s] = true
+		if s != stop && ahead.add(s) {
+			count++
 			work = append(work, s)
 		}
 	}
 	if i < stop { // the instruction at stop itself has not run yet
-		ahead[stop] = true
+		ahead.add(stop)
 		work = append(work, stop)
 	} else {
 		f.successors(i, push)
@@ -310,7 +328,7 @@ func (a *Analyzer) survives(v *view, i, stop int, p place) bool {
 		if j == v.anchor {
 			continue
 		}
-		if len(ahead) > limit || !v.spend(1) {
+		if count > limit || !v.spend(1) {
 			return false
 		}
 		f.successors(j, push)
@@ -319,22 +337,21 @@ func (a *Analyzer) survives(v *view, i, stop int, p place) bool {
 }
 
 // untouched checks the instructions of ahead from which the anchor can still be reached.
-func (a *Analyzer) untouched(v *view, ahead map[int]bool, p place) bool {
+func (a *Analyzer) untouched(v *view, ahead bitset, p place) bool {
 	f := v.fn
-	if !ahead[v.anchor] {
+	if !ahead.has(v.anchor) {
 		return false
 	}
-	back := map[int]bool{}
+	back := newBitset(len(f.nodes))
 	work := []int{v.anchor}
 	for len(work) > 0 {
 		j := work[len(work)-1]
 		work = work[:len(work)-1]
 		bad := false
 		f.predecessors(j, func(q int) {
-			if !ahead[q] || back[q] || q == v.anchor {
+			if !ahead.has(q) || q == v.anchor || !back.add(q) {
 				return
 			}
-			back[q] = true
 			work = append(work, q)
 			bad = bad || a.disturbs(v, q, p)
 		})
@@ -355,6 +372,9 @@ func (a *Analyzer) disturbs(v *view, j int, p place) bool {
 			return a.callMayWrite(v.fn, j, p.off)
 		}
 		return true
+	}
+	if !v.fn.nodes[j].mayWrite(p) {
+		return false
 	}
 	for k := range v.fn.eff(j).Writes {
 		if hits, _, sure := a.writes(v, j, k, p); hits || !sure {

@@ -86,6 +86,9 @@ func (a *Analyzer) exitWidth(v *view, i int, r insn.Reg) exit {
 		}
 	}
 	for _, j := range got.region {
+		if !v.fn.nodes[j].mayRead(r) {
+			continue
+		}
 		for _, rd := range v.fn.eff(j).Reads {
 			if rd.Kind == insn.RegOperand && rd.Reg == r && !definesAt(got.defs, j) {
 				ex.unread = false

@@ -10,10 +10,10 @@ import (
 
 // Limits of one trace.
 const (
-	traceBudget = 60000 // instructions looked at, all searches together
-	maxHops     = 64    // steps of one chain
-	maxForks    = 24    // joins at which several definitions are followed
-	maxNested   = 3     // callees explained inside callees, and bases of bases
+	traceBudget = 400000 // instructions looked at, all searches together
+	maxHops     = 64     // steps of one chain
+	maxForks    = 24     // joins at which several definitions are followed
+	maxNested   = 3      // callees explained inside callees, and bases of bases
 )
 
 // trace follows one value backwards.
@@ -381,7 +381,7 @@ func (t *trace) computed(v *view, i int, w *insn.Write, p place, want value, dep
 		src := regPlace(inputs[0].Reg, inputs[0].Lo, inputs[0].Len)
 		return t.follow(v, i, src, value{}, depth+1).then(s)
 	}
-	if in := v.fn.insn(i); in.Mnemonic() == "add" && len(inputs) == 2 && p.kind == placeReg && inputs[0].Len == 8 {
+	if v.fn.insn(i).Mnemonic() == "add" && len(inputs) == 2 && p.kind == placeReg && inputs[0].Len == 8 {
 		for n, o := range inputs {
 			other := inputs[1-n]
 			val := t.a.operandAt(v, i, other, 4)

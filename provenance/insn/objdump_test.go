@@ -72,7 +72,7 @@ func compareWithObjdump(t *testing.T, objdump, path string, share float64) {
 		at := addr - text.Addr
 		in, err := Decode(code[at:min(at+MaxLen, uint64(len(code)))], addr)
 		if err == nil && in.Len == n {
-			_ = in.Effects()
+			checkSummary(t, &in)
 			_ = in.Text()
 			continue
 		}
@@ -89,6 +89,26 @@ func compareWithObjdump(t *testing.T, objdump, path string, share float64) {
 	t.Logf("%d instructions, %d differ (%.4f %%)", total, bad, 100*float64(bad)/float64(total))
 	if total < 1000 || float64(bad) > share*float64(total) {
 		t.Errorf("%d of %d instructions differ", bad, total)
+	}
+}
+
+// checkSummary: the summary must hold everything that the effects hold.
+func checkSummary(t *testing.T, in *Insn) {
+	s, eff := in.Summary(), in.Effects()
+	for _, w := range eff.Writes {
+		switch {
+		case w.Dst.Kind == MemOperand && !s.Store:
+			t.Errorf("%s: the summary lacks the store", in.Text())
+		case w.Dst.Kind == RegOperand && w.Dst.Reg < 16 && s.Writes&(1<<w.Dst.Reg) == 0:
+			t.Errorf("%s: the summary lacks that %s is written", in.Text(), w.Dst.Reg)
+		case w.Dst.Kind == RegOperand && w.Dst.Reg >= 16 && !s.Vector:
+			t.Errorf("%s: the summary lacks that %s is written", in.Text(), w.Dst.Reg)
+		}
+	}
+	for _, r := range eff.Reads {
+		if r.Kind == RegOperand && r.Reg < 16 && s.Reads&(1<<r.Reg) == 0 {
+			t.Errorf("%s: the summary lacks that %s is read", in.Text(), r.Reg)
+		}
 	}
 }
 
