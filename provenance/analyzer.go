@@ -35,15 +35,16 @@ type Analyzer struct {
 	code  Code
 
 	funcs    map[uint64]*function // by entry address; nil for a function whose code cannot be had
-	callees  map[uint64]Callee
-	nested   int // callees being recovered inside one another
+	params   map[uint64]Callee    // without what they return
+	results  map[uint64]Callee    // only what they return
+	nested   int                  // callees being recovered inside one another
 	noReturn map[uint64]bool
 	bits     int // width of a canonical user address: 47, or 56 with five-level page tables
 }
 
 // New returns an analyzer for c. It reads nothing yet.
 func New(c *crash.Crash, s Code) *Analyzer {
-	a := &Analyzer{crash: c, code: s, funcs: map[uint64]*function{}, callees: map[uint64]Callee{}, noReturn: map[uint64]bool{}, bits: 47}
+	a := &Analyzer{crash: c, code: s, funcs: map[uint64]*function{}, params: map[uint64]Callee{}, results: map[uint64]Callee{}, noReturn: map[uint64]bool{}, bits: 47}
 	for i := range c.Mappings {
 		m := &c.Mappings[i]
 		if m.Start < 1<<56 && m.End > 1<<47 { // vsyscall lies above
@@ -90,7 +91,7 @@ func (a *Analyzer) callBefore(ret uint64) (insn.Insn, bool) {
 		if i, ok := f.index(ret - 1); ok {
 			in := f.insn(i)
 			if in.Flow == insn.FlowCall && in.Addr+uint64(in.Len) == ret {
-				return in.Insn, true
+				return in, true
 			}
 		}
 	}

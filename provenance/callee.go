@@ -8,23 +8,27 @@ const maxCallee = 6000
 // Callee recovers the parameters and the result of the function at entry from its machine code. What is read is a
 // lower bound: a parameter that the function ignores leaves no trace in optimised code.
 func (a *Analyzer) Callee(entry uint64) Callee {
-	entry = a.resolve(entry)
-	if c, ok := a.callees[entry]; ok {
+	c := a.parameters(entry)
+	if !c.Known || c.Partial {
 		return c
 	}
-	if a.nested > maxNestedCallee {
-		return Callee{Symbol: a.calleeName(entry), Lo: entry}
-	}
-	a.callees[entry] = Callee{} // recursion finds nothing
-	a.nested++
-	c := a.recoverCallee(entry)
-	a.nested--
-	a.callees[entry] = c
+	r := a.resultOf(entry)
+	c.Returns, c.RetPair, c.SRet, c.FloatReturn = r.Returns, r.RetPair, r.SRet && c.Reads[0].Stored, r.FloatReturn
+	c.ReturnsSure, c.ReturnsConst = r.ReturnsSure, r.ReturnsConst
 	return c
 }
 
-// maxNestedCallee is how many callees deep the result of a callee is looked up that only passes one on.
-const maxNestedCallee = 2
+// parameters is the part of Callee that needs no other function.
+func (a *Analyzer) parameters(entry uint64) Callee {
+	entry = a.resolve(entry)
+	if c, ok := a.params[entry]; ok {
+		return c
+	}
+	a.params[entry] = Callee{} // a function that is being looked at finds nothing of itself
+	c := a.recoverParameters(entry)
+	a.params[entry] = c
+	return c
+}
 
 // resolve follows a PLT stub to the function that its slot holds, where that is already bound.
 func (a *Analyzer) resolve(target uint64) uint64 {
@@ -49,7 +53,7 @@ func (a *Analyzer) resolve(target uint64) uint64 {
 	return target
 }
 
-func (a *Analyzer) recoverCallee(entry uint64) Callee {
+func (a *Analyzer) recoverParameters(entry uint64) Callee {
 	f := a.function(entry)
 	if f == nil || f.lo != entry || f.damaged {
 		return Callee{Symbol: a.calleeName(entry), Lo: entry}
@@ -62,11 +66,7 @@ func (a *Analyzer) recoverCallee(entry uint64) Callee {
 			c.NoReturn = false
 		}
 	}
-	if w.steps >= maxCallee {
-		c.Partial = true
-		return c
-	}
-	a.recoverReturns(f, &c)
+	c.Partial = w.steps >= maxCallee
 	return c
 }
 
@@ -333,7 +333,7 @@ func (a *Analyzer) writesThrough(target uint64, arg int, off int64) answer {
 	if target == 0 || arg > 5 {
 		return maybe
 	}
-	c := a.Callee(target)
+	c := a.parameters(target)
 	p := c.Reads[arg]
 	switch {
 	case !c.Known || c.Variadic:

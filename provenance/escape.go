@@ -56,6 +56,9 @@ func (f *function) findLeas(a *Analyzer) {
 		}
 	}
 	for i := range f.nodes {
+		if !f.nodes[i].sum.TakesStack {
+			continue
+		}
 		for _, w := range f.eff(i).Writes {
 			if off, ok := a.addressTaken(f, i, &w); ok {
 				f.leas = append(f.leas, off)
@@ -75,7 +78,7 @@ func (a *Analyzer) letsGo(target uint64, arg int) bool {
 	if target == 0 {
 		return false
 	}
-	c := a.Callee(target)
+	c := a.parameters(target)
 	p := c.Reads[arg]
 	return c.Known && !c.Partial && !c.Variadic && !p.Leaks && !p.Forwarded
 }

@@ -1,6 +1,7 @@
 package provenance
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -23,7 +24,7 @@ type function struct {
 	tables  map[int][]int // targets of indirect jumps
 	damaged bool          // some bytes are no instruction: nothing here is certain
 	heights []height
-	decoded []*decodedInsn
+	effects []*insn.Effects
 	passed  map[int][]passedSlot
 	leas    []int64 // CFA offsets of the slots whose address is taken, sorted
 	leaks   []int64 // those of which a pointer may live on after the call that it was made for
@@ -34,12 +35,6 @@ type function struct {
 type codePart struct {
 	start uint64
 	bytes []byte
-}
-
-// decodedInsn is an instruction that was looked at closely.
-type decodedInsn struct {
-	insn.Insn
-	insn.Effects
 }
 
 // node is one instruction. Only what graph and searches need is kept; the rest is decoded again when asked for.
@@ -85,6 +80,7 @@ func (a *Analyzer) load(f *function, lo, hi uint64) bool {
 		return false
 	}
 	f.code = append(f.code, codePart{start: lo, bytes: code})
+	f.nodes = slices.Grow(f.nodes, int(hi-lo)/4)
 	for at := uint64(0); at < hi-lo; {
 		in, err := insn.Decode(code[at:], lo+at)
 		if err != nil {
@@ -150,31 +146,36 @@ func (f *function) at(addr uint64) (int, bool) {
 	return i, ok && f.nodes[i].addr == addr
 }
 
-// insn decodes instruction i and works out what it does.
-func (f *function) insn(i int) *decodedInsn {
-	if f.decoded == nil {
-		f.decoded = make([]*decodedInsn, len(f.nodes))
-	}
-	if d := f.decoded[i]; d != nil {
-		return d
-	}
+// insn decodes instruction i.
+func (f *function) insn(i int) insn.Insn {
 	n := &f.nodes[i]
-	d := &decodedInsn{Insn: insn.Insn{Addr: n.addr, Len: int(n.len), Flow: n.flow}}
 	for _, p := range f.code {
 		if n.addr >= p.start && n.addr-p.start < uint64(len(p.bytes)) {
 			if in, err := insn.Decode(p.bytes[n.addr-p.start:], n.addr); err == nil {
-				d.Insn, d.Effects = in, in.Effects()
+				return in
 			}
 		}
 	}
-	f.decoded[i] = d
-	return d
+	return insn.Insn{Addr: n.addr, Len: int(n.len), Flow: n.flow}
 }
 
 // eff is what instruction i does.
-func (f *function) eff(i int) *insn.Effects { return &f.insn(i).Effects }
+func (f *function) eff(i int) *insn.Effects {
+	if f.effects == nil {
+		f.effects = make([]*insn.Effects, len(f.nodes))
+	}
+	if f.effects[i] == nil {
+		in := f.insn(i)
+		e := in.Effects()
+		f.effects[i] = &e
+	}
+	return f.effects[i]
+}
 
-func (f *function) text(i int) string { return f.insn(i).Text() }
+func (f *function) text(i int) string {
+	in := f.insn(i)
+	return in.Text()
+}
 
 // mayWrite reports whether instruction i may write p; most are ruled out by their summary.
 func (n *node) mayWrite(p place) bool {

@@ -2,10 +2,32 @@ package provenance
 
 import "meshdiag/provenance/insn"
 
+// maxNestedResult is how many functions deep a result is looked up that is only passed on.
+const maxNestedResult = 2
+
+// resultOf is what the function at entry returns: the result part of Callee.
+func (a *Analyzer) resultOf(entry uint64) Callee {
+	entry = a.resolve(entry)
+	if c, ok := a.results[entry]; ok {
+		return c
+	}
+	f := a.function(entry)
+	if f == nil || f.lo != entry || f.damaged || len(f.nodes) > maxCallee || a.nested > maxNestedResult {
+		return Callee{}
+	}
+	c := Callee{Known: true}
+	a.results[entry] = Callee{} // recursion finds nothing
+	a.nested++
+	a.recoverReturns(f, &c)
+	a.nested--
+	a.results[entry] = c
+	return c
+}
+
 // recoverReturns works out how wide a result the function returns, from what reaches its exits.
 func (a *Analyzer) recoverReturns(f *function, c *Callee) {
 	budget := 4 * fullReach
-	exits, sure, constant, pair, sret := 0, true, true, true, c.Reads[0].Stored
+	exits, sure, constant, pair, sret := 0, true, true, true, true
 	width, void, floats := 0, false, true
 	for i := range f.nodes {
 		if !f.reach[i] || !f.leaves(i) {
@@ -48,11 +70,14 @@ func (a *Analyzer) tailWidth(target uint64) (width int, known bool) {
 	if target == 0 {
 		return 8, false
 	}
-	c := a.Callee(target)
-	if !c.Known || c.Partial {
+	if a.neverReturns(target) {
+		return 0, false
+	}
+	c := a.resultOf(target)
+	if !c.Known {
 		return 8, false
 	}
-	return c.Returns, !c.NoReturn
+	return c.Returns, true
 }
 
 // exit is what is known of a result register at one way out.

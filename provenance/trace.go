@@ -381,7 +381,7 @@ func (t *trace) computed(v *view, i int, w *insn.Write, p place, want value, dep
 		src := regPlace(inputs[0].Reg, inputs[0].Lo, inputs[0].Len)
 		return t.follow(v, i, src, value{}, depth+1).then(s)
 	}
-	if v.fn.insn(i).Mnemonic() == "add" && len(inputs) == 2 && p.kind == placeReg && inputs[0].Len == 8 {
+	if in := v.fn.insn(i); in.Mnemonic() == "add" && len(inputs) == 2 && p.kind == placeReg && inputs[0].Len == 8 {
 		for n, o := range inputs {
 			other := inputs[1-n]
 			val := t.a.operandAt(v, i, other, 4)

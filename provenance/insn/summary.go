@@ -10,6 +10,7 @@ type Summary struct {
 	Store         bool   // memory may be written
 	Compare       bool   // cmp or test
 	LowByteTest   bool   // test al, al
+	TakesStack    bool   // the address of something on the stack may be put into a register
 	Filler        bool   // nop, int3, ud2: padding between blocks
 }
 
@@ -47,6 +48,8 @@ func (in *Insn) Summary() Summary {
 		s.LowByteTest = in.Op == x86asm.TEST && in.inst.Args[0] == x86asm.AL && in.inst.Args[1] == x86asm.AL
 	case x86asm.NOP, x86asm.UD2:
 		s.Filler = true
+	case x86asm.LEA, x86asm.MOV, x86asm.PUSH:
+		s.TakesStack = s.Reads&(bitRSP|bitRBP) != 0
 	case x86asm.INT:
 		s.Filler = in.Flow == FlowTrap
 	case x86asm.XCHG:
