@@ -43,25 +43,43 @@ func buildFault(ctx context.Context, v Variant, fault Fault) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("fault %s: %w", fault.ID, err)
 	}
-	rt, err := runtimeLibrary(ctx, v, fault)
-	if err != nil {
+	l := linking{fault: fault, variant: v, ir: ir}
+	if l.runtime, err = runtimeLibrary(ctx, v, fault.Features, fault.Shared); err != nil {
 		return "", err
 	}
-	return link(ctx, v, fault, ir, rt)
+	l.against = l.runtime
+	if fault.Shared {
+		// The linker sees the runtime of today; the one that lies beside the program is another.
+		if l.against, err = runtimeLibrary(ctx, v, nil, true); err != nil {
+			return "", err
+		}
+	}
+	return l.build(ctx)
 }
 
-// link assembles the IR and links it as meshc does; the program is called mesher.
-func link(ctx context.Context, v Variant, fault Fault, ir, rt string) (string, error) {
-	cc, err := linker()
-	if err != nil {
+// linking is what one program is made of.
+type linking struct {
+	fault   Fault
+	variant Variant
+	ir      string
+	runtime string // folder of the library that the program runs with
+	against string // folder of the library that the linker sees
+	cc      string
+	clang   string
+}
+
+// build assembles the IR and links it as meshc does. The program is called mesher whatever is wrong with it, and equal programs
+// are one: faults of the world share the sound one.
+func (l linking) build(ctx context.Context) (string, error) {
+	var err error
+	if l.cc, err = linker(); err != nil {
 		return "", err
 	}
-	llvm, err := clang()
-	if err != nil {
+	if l.clang, err = clang(); err != nil {
 		return "", err
 	}
-	key := []string{ir, rt, v.Opt, strings.Join(fault.LinkFlags, " ")}
-	for _, tool := range []string{cc, llvm} {
+	key := []string{l.ir, filepath.Base(l.runtime), filepath.Base(l.against), l.variant.Opt, strings.Join(l.fault.LinkFlags, " ")}
+	for _, tool := range []string{l.cc, l.clang} {
 		version, err := toolVersion(ctx, tool)
 		if err != nil {
 			return "", err
@@ -72,39 +90,51 @@ func link(ctx context.Context, v Variant, fault Fault, ir, rt string) (string, e
 	if err != nil {
 		return "", err
 	}
-	name := filepath.Join("bin", fault.ID+"-"+v.String()+"-"+contentKey(key...))
+	name := filepath.Join("bin", l.variant.String()+"-"+contentKey(key...))
 	dir, err := locked(ctx, cache, name, func(dir string) error {
-		progress("build %s (%s)", fault.ID, v)
-		return assemble(ctx, dir, llvm, cc, v, fault, ir, rt)
+		progress("build %s (%s)", l.fault.ID, l.variant)
+		return l.assemble(ctx, dir)
 	})
 	if err != nil {
-		return "", fmt.Errorf("build %s (%s): %w", fault.ID, v, err)
+		return "", fmt.Errorf("build %s (%s): %w", l.fault.ID, l.variant, err)
 	}
 	return filepath.Join(dir, "mesher"), nil
 }
 
-func assemble(ctx context.Context, dir, llvm, cc string, v Variant, fault Fault, ir, rt string) error {
-	if err := os.WriteFile(filepath.Join(dir, "out.ll"), []byte(ir), 0o644); err != nil {
+func (l linking) assemble(ctx context.Context, dir string) error {
+	if err := os.WriteFile(filepath.Join(dir, "out.ll"), []byte(l.ir), 0o644); err != nil {
 		return err
 	}
-	if err := run(ctx, dir, nil, llvm, "-"+v.Opt, "-fPIC", "-Wno-override-module", "-c", "out.ll", "-o", "out.o"); err != nil {
+	object := filepath.Join(dir, "out.o")
+	if err := run(ctx, dir, nil, l.clang, "-"+l.variant.Opt, "-fPIC", "-Wno-override-module", "-c", "out.ll", "-o", object); err != nil {
 		return err
 	}
-	argv := []string{cc, "-pie", "out.o", "-L" + rt, "-l" + v.Prefix + "_rt"}
-	if fault.Shared {
-		// The library is found beside the program, wherever the cache stands.
-		if err := os.Link(filepath.Join(rt, "lib"+v.Prefix+"_rt.so"), filepath.Join(dir, "lib"+v.Prefix+"_rt.so")); err != nil {
+	lib := l.variant.Prefix + "_rt"
+	argv := []string{l.cc, "-pie", object, "-L" + l.against, "-l" + lib}
+	if l.fault.Shared {
+		so := "lib" + lib + ".so"
+		if err := os.Link(filepath.Join(l.runtime, so), filepath.Join(dir, so)); err != nil {
 			return err
 		}
 		argv = append(argv, "-Wl,-rpath,$ORIGIN")
 	}
-	argv = append(argv, fault.LinkFlags...)
+	argv = append(argv, l.fault.LinkFlags...)
 	argv = append(argv, "-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc", "-o", "mesher")
-	return run(ctx, dir, nil, argv...)
+	if err := run(ctx, dir, nil, argv...); err != nil {
+		return err
+	}
+	return os.Remove(object)
 }
 
-// runtimeLibrary returns the folder of the runtime's archive (or shared object) for a variant and a fault's features.
-func runtimeLibrary(ctx context.Context, v Variant, fault Fault) (string, error) {
+// library is one build of the runtime.
+type library struct {
+	variant  Variant
+	features []string
+	shared   bool
+}
+
+// runtimeLibrary returns the folder of the runtime's archive, or shared object, built with some features.
+func runtimeLibrary(ctx context.Context, v Variant, features []string, shared bool) (string, error) {
 	tool, err := cargo()
 	if err != nil {
 		return "", err
@@ -125,38 +155,38 @@ func runtimeLibrary(ctx context.Context, v Variant, fault Fault) (string, error)
 	if err != nil {
 		return "", err
 	}
-	features := strings.Join(fault.Features, ",")
-	kind := map[bool]string{false: "static", true: "shared"}[fault.Shared]
-	key := contentKey(tree, version, features, kind)
+	kind := map[bool]string{false: "static", true: "shared"}[shared]
+	key := contentKey(tree, version, strings.Join(features, ","), kind)
 	name := filepath.Join("runtime", strings.Join([]string{v.Prefix, v.Runtime, kind, key}, "-"))
 	return locked(ctx, cache, name, func(dir string) error {
-		progress("build the runtime (%s, %s, %s, features: %q); the first time takes a few minutes", v.Prefix, v.Runtime, kind, features)
-		return cargoBuild(ctx, dir, tool, filepath.Join(src, "runtime"), filepath.Join(cache, "target"), v, fault)
+		progress("build the runtime (%s, %s, %s, features: %v); the first time takes a few minutes", v.Prefix, v.Runtime, kind, features)
+		return cargoBuild(ctx, dir, tool, filepath.Join(src, "runtime"), filepath.Join(cache, "target"), library{v, features, shared})
 	})
 }
 
 // cargoBuild builds one archive and copies it away, as the next variant overwrites it in the shared target folder.
-func cargoBuild(ctx context.Context, dir, tool, src, target string, v Variant, fault Fault) error {
+func cargoBuild(ctx context.Context, dir, tool, src, target string, l library) error {
 	unlock, err := lock(ctx, target+".lock")
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	pkg, file := v.Prefix+"_rt", "lib"+v.Prefix+"_rt.a"
+	pkg := l.variant.Prefix + "_rt"
+	file := "lib" + pkg + ".a"
 	argv := []string{tool, "build", "--locked", "-p", pkg}
-	if fault.Shared {
-		argv, file = []string{tool, "rustc", "--locked", "-p", pkg, "--lib", "--crate-type", "cdylib"}, "lib"+v.Prefix+"_rt.so"
+	if l.shared {
+		argv, file = []string{tool, "rustc", "--locked", "-p", pkg, "--lib", "--crate-type", "cdylib"}, "lib"+pkg+".so"
 	}
-	if v.Runtime == "release" {
+	if l.variant.Runtime == "release" {
 		argv = append(argv, "--release")
 	}
-	if len(fault.Features) > 0 {
-		argv = append(argv, "--features", strings.Join(fault.Features, ","))
+	if len(l.features) > 0 {
+		argv = append(argv, "--features", strings.Join(l.features, ","))
 	}
 	if err := run(ctx, src, []string{"CARGO_TARGET_DIR=" + target, "CARGO_TERM_COLOR=never"}, argv...); err != nil {
 		return err
 	}
-	data, err := os.ReadFile(filepath.Join(target, v.Runtime, file))
+	data, err := os.ReadFile(filepath.Join(target, l.variant.Runtime, file))
 	if err != nil {
 		return err
 	}

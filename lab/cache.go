@@ -35,7 +35,7 @@ func contentKey(parts ...string) string {
 	return hex.EncodeToString(h.Sum(nil))[:20]
 }
 
-// treeKey hashes the files of a source tree, by relative path, build outputs left out.
+// treeKey hashes the files of a source tree, by relative path, build outputs and tests left out.
 func treeKey(dir string) (string, error) {
 	var parts []string
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
@@ -43,7 +43,7 @@ func treeKey(dir string) (string, error) {
 			return err
 		}
 		if d.IsDir() {
-			if d.Name() == "target" {
+			if d.Name() == "target" || d.Name() == "tests" {
 				return filepath.SkipDir
 			}
 			return nil

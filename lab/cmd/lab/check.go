@@ -12,7 +12,7 @@ import (
 )
 
 func checkCommand() *cobra.Command {
-	var only []string
+	var only, opts, runtimes []string
 	var jobs int
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -28,7 +28,7 @@ func checkCommand() *cobra.Command {
 				return err
 			}
 			defer pg.Stop()
-			c := &checker{cmd: cmd, pg: pg, slots: make(chan struct{}, jobs)}
+			c := &checker{cmd: cmd, pg: pg, opts: opts, runtimes: runtimes, slots: make(chan struct{}, jobs)}
 			for _, f := range faults {
 				if len(only) > 0 && !matches(f.ID, only) {
 					continue
@@ -39,6 +39,8 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringSliceVar(&only, "only", nil, "faults to check: ids or parts of ids (default: all)")
+	cmd.Flags().StringSliceVar(&opts, "opt", []string{"O0", "O2"}, "optimisations to check")
+	cmd.Flags().StringSliceVar(&runtimes, "runtime", []string{"release", "debug"}, "runtime profiles to check")
 	cmd.Flags().IntVar(&jobs, "jobs", 2, "how many to run at the same time")
 	return cmd
 }
@@ -57,7 +59,10 @@ type checker struct {
 	cmd   *cobra.Command
 	pg    *lab.Postgres
 	slots chan struct{}
-	wg    sync.WaitGroup
+
+	opts, runtimes []string
+
+	wg sync.WaitGroup
 
 	mu          sync.Mutex
 	right, skip int
@@ -65,8 +70,8 @@ type checker struct {
 }
 
 func (c *checker) fault(f lab.Fault) {
-	for _, opt := range []string{"O0", "O2"} {
-		for _, runtime := range []string{"release", "debug"} {
+	for _, opt := range c.opts {
+		for _, runtime := range c.runtimes {
 			v := lab.Variant{Opt: opt, Runtime: runtime}
 			if reason := f.Skipped(v); reason != "" {
 				c.say(&c.skip, "skip   %-32s %s %-8s %s\n", f.ID, opt, runtime, reason)

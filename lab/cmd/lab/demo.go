@@ -13,7 +13,7 @@ import (
 )
 
 // demoFaults are three deaths that look alike from outside and have nothing to do with each other.
-var demoFaults = []string{"missing-map-key", "service-null-handler", "actor-recursion"}
+var demoFaults = []string{"missing-map-key", "truncated-pool", "recursion-actor"}
 
 // planMessages are the start-up messages of the plan, in order; ports are chosen anew for each run.
 var planMessages = []string{"Connecting to PostgreSQL...", "Partitions created (7 days ahead)", "Running in standalone mode",

@@ -23,7 +23,7 @@ func main() {
   lab check`,
 		SilenceUsage: true,
 	}
-	root.AddCommand(buildCommand(), listCommand(), runCommand(), checkCommand(), postgresCommand())
+	root.AddCommand(buildCommand(), listCommand(), runCommand(), checkCommand(), demoCommand(), postgresCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		os.Exit(1)
 	}
