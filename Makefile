@@ -20,8 +20,8 @@ install: build ## put meshdiag in $(PREFIX)/bin (default /usr/local)
 tools: ## check for clang, PostgreSQL, Rust ...; install Debian packages where that is possible, saying so
 	@scripts/tools
 
-lab: tools ## build the healthy stand-in Mesher in the variants that demo and tests use
-	@$(GO) run ./lab/cmd/lab build --standard
+lab: tools ## build the sound stand-in Mesher
+	@$(GO) run ./lab/cmd/lab build
 
 demo: tools build ## boot a healthy Mesher against a real PostgreSQL, then diagnose three deaths
 	@$(GO) run ./lab/cmd/lab demo --meshdiag bin/meshdiag

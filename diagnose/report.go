@@ -43,7 +43,7 @@ func (w *walk) report() *report.Report {
 	r.Thread = w.thread()
 	r.Fault = w.faultReport()
 	r.Provenance = w.chain()
-	r.Causes = causes(w.found.Causes)
+	r.Causes = w.reportCauses(w.found.Causes)
 	for _, x := range w.found.RuledOut {
 		r.RuledOut = append(r.RuledOut, report.RuledOut{ID: x.ID, Why: said(x.Why)})
 	}
@@ -141,7 +141,11 @@ func (w *walk) phase() report.Phase {
 			p.AtS = seconds(s.At.Seconds())
 		}
 	}
-	p.Explains = startup.Explains(w.crash, w.c.Roles, w.crash.Focus)
+	switch w.found.Kind {
+	case crash.Healthy, crash.Killed: // nothing that the program did has to be explained
+	default:
+		p.Explains = startup.Explains(w.crash, w.c.Roles, w.crash.Focus)
+	}
 	return p
 }
 
@@ -173,8 +177,8 @@ func (w *walk) chain() []report.Step {
 		return steps
 	}
 	for _, s := range w.c.Chain.Steps {
-		steps = append(steps, report.Step{Step: string(s.Kind), Address: optHex(s.Addr, s.Addr != 0), Text: said(s.Text),
-			Symbol: opt(s.Symbol), Tier: tier(s.Tier)})
+		steps = append(steps, report.Step{Step: string(s.Kind), Address: optHex(s.Addr, s.Addr != 0), Text: said(readable(s.Text)),
+			Symbol: opt(s.Symbol), Function: w.function(s.Symbol), Tier: tier(s.Tier)})
 	}
 	return steps
 }
@@ -186,12 +190,12 @@ func tier(t provenance.Tier) string {
 	return string(t)
 }
 
-func causes(found []heuristics.Hypothesis) []report.Cause {
+func (w *walk) reportCauses(found []heuristics.Hypothesis) []report.Cause {
 	out := []report.Cause{}
 	for _, h := range found {
 		c := report.Cause{ID: h.ID, Kind: opt(h.Kind), Confidence: math.Round(h.Confidence*1000) / 1000, Title: said(h.Title),
 			Summary: said(h.Summary), LookAt: saidAll(h.LookAt), Next: saidAll(h.Next), Evidence: []report.Evidence{},
-			Blame: report.Blame{Symbol: opt(h.Blame.Symbol), Extern: opt(h.Blame.Extern), Source: opt(h.Blame.Source)}}
+			Blame: report.Blame{Symbol: opt(h.Blame.Symbol), Function: w.function(h.Blame.Symbol), Extern: opt(h.Blame.Extern), Source: opt(h.Blame.Source)}}
 		for _, e := range h.Evidence {
 			c.Evidence = append(c.Evidence, report.Evidence{ID: e.ID, Text: said(e.Text), Weight: e.Weight, Supports: e.Weight > 0})
 		}
@@ -214,6 +218,6 @@ func (w *walk) launchFailed() *report.Report {
 	w.found = heuristics.Run(&w.c)
 	w.found.Kind = crash.LaunchFailed
 	r := w.base()
-	r.Causes = causes(w.found.Causes)
+	r.Causes = w.reportCauses(w.found.Causes)
 	return r
 }

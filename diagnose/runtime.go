@@ -1,11 +1,8 @@
 package diagnose
 
 import (
-	"strings"
-
 	"meshdiag/crash"
 	"meshdiag/report"
-	"meshdiag/symbols"
 )
 
 func (w *walk) buildID() *string {
@@ -23,26 +20,21 @@ func (w *walk) runtime() *report.Runtime {
 	return &report.Runtime{Profile: w.prof.ID, Build: w.runtimeBuild(), ActorStackBytes: w.actorStackBytes()}
 }
 
-// runtimeBuild tells a debug build of a Rust runtime by the checks that only such a build refers to: the linker takes the
-// functions behind them out of the prebuilt core library only when some code calls them.
+// runtimeBuild tells a debug build by the line information of the runtime's own functions. Prebuilt standard libraries
+// carry theirs in every build, so "has debug information" alone says nothing.
 func (w *walk) runtimeBuild() *string {
-	main, ok := w.sym.Main()
-	if !ok || main.Problem != "" {
-		return nil
-	}
-	build, any := "release", false
-	w.sym.EachSymbol(main, func(s symbols.Symbol) bool {
-		any = true
-		if strings.Contains(s.Name, "panic_null_pointer_dereference") || strings.Contains(s.Name, "panic_misaligned_pointer_dereference") {
-			build = "debug"
-			return false
+	for _, name := range w.prof.Recognise {
+		s, m, ok := w.sym.Find(name)
+		if !ok || m.Problem != "" {
+			continue
 		}
-		return true
-	})
-	if !any {
-		return nil
+		build := "release"
+		if lines := w.sym.Lines(crash.PC(s.Start)); len(lines) > 0 && lines[0].File != "" {
+			build = "debug"
+		}
+		return &build
 	}
-	return &build
+	return nil
 }
 
 // actorStackBytes is the size that most actor stacks have: a private writable mapping directly above a guard of the size

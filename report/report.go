@@ -111,11 +111,12 @@ type Instruction struct {
 
 // Step is one hop of the provenance chain, the fault first.
 type Step struct {
-	Step    string  `json:"step"`
-	Address *Hex    `json:"address"`
-	Text    string  `json:"text"`
-	Symbol  *string `json:"symbol"`
-	Tier    string  `json:"tier"` // "certain" | "likely" | "possible"
+	Step     string  `json:"step"`
+	Address  *Hex    `json:"address"`
+	Text     string  `json:"text"`
+	Symbol   *string `json:"symbol"`
+	Function *string `json:"function"` // the symbol as people read it
+	Tier     string  `json:"tier"`     // "certain" | "likely" | "possible"
 }
 
 // Cause is one ranked cause.
@@ -133,9 +134,10 @@ type Cause struct {
 
 // Blame is the code to read first.
 type Blame struct {
-	Symbol *string `json:"symbol"`
-	Extern *string `json:"extern"`
-	Source *string `json:"source"`
+	Symbol   *string `json:"symbol"`
+	Function *string `json:"function"` // the symbol as people read it
+	Extern   *string `json:"extern"`
+	Source   *string `json:"source"`
 }
 
 // Evidence is one fact for or against.

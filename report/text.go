@@ -207,8 +207,8 @@ func (t *text) provenance() {
 
 func (t *text) step(s Step) {
 	spans := []span{{s.Text, plain}}
-	if s.Symbol != nil && !strings.Contains(s.Text, *s.Symbol) {
-		spans = append(spans, span{" in " + *s.Symbol, plain})
+	if f := functionName(s.Function, s.Symbol); f != "" && !strings.Contains(s.Text, f) {
+		spans = append(spans, span{" in " + f, plain})
 	}
 	if s.Tier != "" && s.Tier != "certain" {
 		spans = append(spans, span{" (" + s.Tier + ")", yellow})

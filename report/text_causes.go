@@ -78,10 +78,18 @@ func (t *text) advice(c Cause) {
 	t.steps("next", c.Next)
 }
 
+// functionName is the name to show: the one for people where there is one.
+func functionName(function, symbol *string) string {
+	if s := deref(function); s != "" {
+		return s
+	}
+	return deref(symbol)
+}
+
 // blameWords is "handle_row, calling mesh_map_get (src/map.rs:12)".
 func blameWords(b Blame) string {
-	s := deref(b.Symbol)
-	if e := deref(b.Extern); e != "" && e != s {
+	s := functionName(b.Function, b.Symbol)
+	if e := deref(b.Extern); e != "" && e != deref(b.Symbol) {
 		if s != "" {
 			s += ", at its boundary with "
 		}
