@@ -104,12 +104,7 @@ func (w *walk) fault() {
 	}
 	w.c.Calls = a.Calls(st, callersSliced)
 	w.refused(a)
-	w.c.Callees = map[uint64]provenance.Callee{}
-	for _, call := range w.c.Calls {
-		if call.Target != 0 {
-			w.c.Callees[call.Target] = a.Callee(call.Target)
-		}
-	}
+	w.calls(a)
 }
 
 // causes weighs the evidence.

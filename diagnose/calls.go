@@ -1,0 +1,53 @@
+package diagnose
+
+import (
+	"slices"
+
+	"meshdiag/provenance"
+)
+
+// earlierCalls is how many calls before the one that failed are looked at for a dropped result.
+const earlierCalls = 6
+
+// calls collects the call sites that causes may ask about: those that have not returned, those whose results the chain
+// passed through, and those that the program's function made before; and for each what its callee's code says.
+func (w *walk) calls(a *provenance.Analyzer) {
+	st := w.focusStack()
+	w.c.Calls = a.Calls(st, callersSliced)
+	w.c.Callees = map[uint64]provenance.Callee{}
+	for chain := w.c.Chain; chain != nil; chain = chain.Base {
+		for _, s := range slices.Concat(chain.Steps, chain.Returned) {
+			if s.CalleeAddr != 0 && s.Addr != 0 {
+				w.addCall(a.CallAt(s.Addr, s.Frame))
+				w.addCallee(a, s.CalleeAddr)
+			}
+		}
+	}
+	for i := range w.c.Frames {
+		if w.prof == nil {
+			break // only a profile tells which results a program cannot do without
+		}
+		if w.own(i) {
+			for _, call := range a.Earlier(st, i, earlierCalls) {
+				w.addCall(call)
+			}
+			break
+		}
+	}
+	for _, call := range w.c.Calls {
+		w.addCallee(a, call.Target)
+	}
+}
+
+// addCall keeps a call once.
+func (w *walk) addCall(c provenance.Call) {
+	if c.Insn != "" && !slices.ContainsFunc(w.c.Calls, func(k provenance.Call) bool { return k.Site == c.Site && k.Frame == c.Frame }) {
+		w.c.Calls = append(w.c.Calls, c)
+	}
+}
+
+func (w *walk) addCallee(a *provenance.Analyzer, entry uint64) {
+	if _, ok := w.c.Callees[entry]; !ok && entry != 0 {
+		w.c.Callees[entry] = a.Callee(entry)
+	}
+}
