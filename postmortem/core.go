@@ -95,6 +95,11 @@ func observe(r io.ReaderAt, size uint64, h *headers, n *notes, written time.Time
 	threads(c, n)
 	mappings(c, h.segments, n, written)
 	identify(c, n)
+	if n.seen != nil {
+		n.seen.apply(c)
+	} else {
+		c.Panics = interrupted(c)
+	}
 	return c
 }
 

@@ -41,6 +41,7 @@ type notes struct {
 	auxv     map[uint64]uint64
 	files    []fileRange
 	sawFiles bool
+	seen     *ownNote // nil when the core is not meshdiag's
 	problems []string
 }
 
@@ -102,6 +103,11 @@ func align4(v uint64) uint64 { return (v + 3) &^ 3 }
 func (n *notes) readNote(r io.ReaderAt, kind uint32, off, size uint64) {
 	switch kind {
 	case ntPrstatus, ntFpregset, ntPrpsinfo, ntAuxv, ntXstate, ntSiginfo, ntFile:
+	case ntOwn:
+		if size > maxOwn {
+			n.problem("what meshdiag saw of the run cannot be read from the core: its note claims %d bytes", size)
+			return
+		}
 	default:
 		return
 	}
@@ -126,6 +132,8 @@ func (n *notes) readNote(r io.ReaderAt, kind uint32, off, size uint64) {
 		n.siginfo(b)
 	case ntFile:
 		n.mappedFiles(b)
+	case ntOwn:
+		n.own(b)
 	}
 }
 
@@ -175,23 +183,30 @@ func cstring(b []byte) string {
 	return string(b)
 }
 
-// siginfo reads siginfo_t: si_signo, si_errno, si_code, then at 16 the address of a fault or the sender.
 func (n *notes) siginfo(b []byte) {
-	t := n.last()
-	if t == nil || len(b) < 24 {
-		return
+	if t := n.last(); t != nil {
+		if s := parseSiginfo(b); s != nil {
+			t.Signal = s
+		}
+	}
+}
+
+// parseSiginfo reads siginfo_t: si_signo, si_errno, si_code, then at 16 the address of a fault or the sender.
+func parseSiginfo(b []byte) *crash.Signal {
+	if len(b) < 24 {
+		return nil
 	}
 	le := binary.LittleEndian
 	s := &crash.Signal{Number: int(int32(le.Uint32(b))), Code: int(int32(le.Uint32(b[8:])))}
 	if s.Number <= 0 || s.Number > 64 {
-		return
+		return nil
 	}
 	if s.Sent() {
 		s.PID, s.UID = int(int32(le.Uint32(b[16:]))), int(int32(le.Uint32(b[20:])))
 	} else if s.IsFault() {
 		s.Address = le.Uint64(b[16:])
 	}
-	t.Signal = s
+	return s
 }
 
 func (n *notes) auxiliary(b []byte) {

@@ -31,6 +31,9 @@ func writtenNotes(c *crash.Crash) []byte {
 			writeFP(&b, &c.Threads[i])
 		}
 	}
+	if own := makeOwn(c); own != nil {
+		writeNote(&b, ownName, ntOwn, own)
+	}
 	return b.Bytes()
 }
 
