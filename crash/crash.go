@@ -67,6 +67,9 @@ type Outcome struct {
 	CoreDumped  bool
 	Elapsed     time.Duration // since launch; 0 when unknown
 	LaunchError string        // one clear sentence; set when End == EndLaunchFailed
+	// OOMKillSeen is true when the process ended by SIGKILL and the kernel's out-of-memory killer ended some process on this
+	// machine while it ran; false also when that is not known.
+	OOMKillSeen bool
 }
 
 // End is the raw way a process ended.

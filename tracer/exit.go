@@ -70,6 +70,7 @@ func (t *tracer) inspectExit() {
 		out := crash.Outcome{End: crash.EndExit, ExitCode: p.exitCode}
 		if p.exitSig != 0 {
 			out = crash.Outcome{End: crash.EndSignal, Signal: t.sentSignal(p.exitSig)}
+			out.OOMKillSeen = p.exitSig == int(unix.SIGKILL) && t.oom.seen()
 		}
 		t.inspect(t.observe(focus, out))
 	}

@@ -25,6 +25,7 @@ func (t *tracer) startHelpers(ctx context.Context) func() {
 		wg.Add(1)
 		go func() { defer wg.Done(); f() }()
 	}
+	start(t.oom.begin)
 	start(func() { t.watchCancel(ctx, quit) })
 	if t.o.StallAfter > 0 {
 		start(func() { t.watchForStall(quit) })

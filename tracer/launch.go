@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -46,7 +45,6 @@ func (t *tracer) launch() error {
 	if err != nil {
 		return err
 	}
-	t.start = time.Now()
 	pid, err := syscall.ForkExec(path, append([]string{t.o.Path}, t.o.Args...), &syscall.ProcAttr{
 		Dir:   t.o.Dir,
 		Env:   t.o.Env,

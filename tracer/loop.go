@@ -39,6 +39,7 @@ type tracer struct {
 	killAll   bool             // the others are to end, not to go on
 
 	stall     stallWatch
+	oom       oomWatch
 	signals   chan os.Signal
 	remote    handle
 	seen      [65]atomic.Int64 // when (nanoseconds since start) the target last got each signal
@@ -52,7 +53,7 @@ type waited struct {
 }
 
 func newTracer(o Options) (*tracer, error) {
-	t := &tracer{o: o, start: time.Now(), processes: map[int]*process{}, threads: map[int]*thread{}}
+	t := &tracer{o: o, start: time.Now(), processes: map[int]*process{}, threads: map[int]*thread{}, oom: oomWatch{before: -1}}
 	t.out = newCapture(func() time.Duration { return time.Since(t.start) })
 	io, err := newStdio(&t.o, t.out)
 	if err != nil {
@@ -213,6 +214,7 @@ func (t *tracer) outcome() crash.Outcome {
 		out.End, out.ExitCode, out.Signal = crash.EndExit, ws.ExitStatus(), nil
 	case ws.Signaled():
 		out.End, out.ExitCode, out.CoreDumped = crash.EndSignal, 0, ws.CoreDump()
+		out.OOMKillSeen = ws.Signal() == unix.SIGKILL && t.oom.seen()
 		if out.Signal == nil || out.Signal.Number != int(ws.Signal()) {
 			out.Signal = t.sentSignal(int(ws.Signal()))
 		}

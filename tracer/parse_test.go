@@ -85,6 +85,29 @@ func TestParseStatus(t *testing.T) {
 	}
 }
 
+func TestParseOOMKills(t *testing.T) {
+	for text, want := range map[string]int{
+		"nr_free_pages 3\noom_kill 17\noom_killed 5\n": 17,
+		"oom_kill x\n":    -1,
+		"nr_oom_kill 3\n": -1,
+		"":                -1,
+	} {
+		if got := parseOOMKills([]byte(text)); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+}
+
+// TestOOMWatch claims a victim only when the counter is known and has grown.
+func TestOOMWatch(t *testing.T) {
+	now := oomKills()
+	for before, want := range map[int]bool{-1: false, now: false, now - 1: now > 0} {
+		if o := (&oomWatch{before: before}); o.seen() != want {
+			t.Errorf("before %d, now %d: seen is not %v", before, now, want)
+		}
+	}
+}
+
 func TestParseAuxv(t *testing.T) {
 	words := []byte{
 		9, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x10, 0, 0, 0, 0, 0, 0,

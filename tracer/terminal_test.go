@@ -31,6 +31,9 @@ func newScreen(t *testing.T, cols, rows uint16) *screen {
 	if err := unix.IoctlSetWinsize(master, unix.TIOCSWINSZ, &unix.Winsize{Col: cols, Row: rows}); err != nil {
 		t.Fatal(err)
 	}
+	if err := unix.SetNonblock(master, true); err != nil { // so that closing it ends a read
+		t.Fatal(err)
+	}
 	s := &screen{t: t, master: os.NewFile(uintptr(master), "master"), slave: slave, bytes: make(chan []byte, 100)}
 	go func() {
 		defer close(s.bytes)
