@@ -3,6 +3,7 @@ package heuristics
 import (
 	"fmt"
 
+	"meshdiag/profile"
 	"meshdiag/provenance"
 )
 
@@ -115,10 +116,19 @@ func intAsPointer(c *Case) *Hypothesis {
 		symbol = c.maker(r) // it made the number, or took it and handed it on as an address
 	}
 	h := c.abi(kindIntPointer, symbol, extern)
-	h.fact(!zero, "value-number", "value", wValueNumber, "the value is %s", b.text)
+	weight := wValueNumber
+	if c.Profile != nil {
+		weight = wValueNumberTyped // compiled code of a language without pointer arithmetic
+	}
+	h.fact(!zero, "value-number", "value", weight, "the value is %s", b.text)
+	h.fact(v.stack.within(v.end(), profile.PartCollector) >= 0, "in-collector", "place", wCollectorFollows,
+		"the collector follows what lies in objects; no call passed it the number")
 	h.fact(zero && v.result != nil, "value-zero", "value", wZeroNumber, "the value is 0, which is a number too")
 	c.numberOrigin(h, zero)
 	l := c.lastLoad()
+	_, beside := c.pointerBeside(l)
+	h.fact(!zero && beside && c.isProgram(l.Symbol), "beside-pointer", "neighbour", wBesidePointer,
+		"an address stands beside the word that was read: rather the wrong word than a wrong type")
 	h.fact(!zero && v.result == nil && l != nil && !c.isProgram(l.Symbol), "stored-number", "origin", wStoredNumber,
 		"%s read it from memory: a number was stored where it keeps an address", c.readable(symbolOf(l)))
 	if s != nil {

@@ -61,22 +61,33 @@ var reach = []int64{-8, 8, -16, 16}
 // neighbourFact looks for the pointer that was meant beside the word that was read.
 func (c *Case) neighbourFact(h *Hypothesis, l *provenance.Step) {
 	b := c.facts().bad
-	if !l.MemOK || c.Reader == nil || b.known && c.pointerTo(b.value) {
+	off, ok := c.pointerBeside(l)
+	if !ok {
 		return
 	}
 	weight := wNeighbourPointer
 	if b.class == provenance.ClassNull {
 		weight = wNeighbourOfNull
 	}
+	if off < -8 || off > 8 {
+		weight *= tierPossible
+	}
+	h.fact(true, "neighbour-pointer", "neighbour", weight, "the word read at %s is no address (%s); the word at %+d bytes from it is one", hex(l.Mem), b.text, off)
+}
+
+// pointerBeside is how far from the word that a load read the nearest word lies that is an address, when the one that was
+// read is none.
+func (c *Case) pointerBeside(l *provenance.Step) (off int64, ok bool) {
+	b := c.facts().bad
+	if l == nil || !l.MemOK || c.Reader == nil || b.known && c.pointerTo(b.value) {
+		return 0, false
+	}
 	for _, off := range reach {
 		if c.neighbour(l.Mem + uint64(off)) {
-			if off < -8 || off > 8 {
-				weight *= tierPossible
-			}
-			h.fact(true, "neighbour-pointer", "neighbour", weight, "the word read at %s is no address (%s); the word at %+d bytes from it is one", hex(l.Mem), b.text, off)
-			return
+			return off, true
 		}
 	}
+	return 0, false
 }
 
 // layoutFact compares the offset of the load with the layout of what the call returned that made the object.

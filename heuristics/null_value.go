@@ -75,7 +75,11 @@ func (c *Case) nullOrigin(h *Hypothesis) {
 	case o.Kind == provenance.StepLoad:
 		h.fact(true, "null-loaded", "origin", wNullLoaded, "it was loaded from memory at %s, which holds 0", where(o))
 	case o.Kind == provenance.StepConst:
-		h.fact(true, "null-constant", "origin", wNullConst, "%s puts the constant 0 there", c.readable(o.Symbol))
+		weight := wNullConst
+		if v.stack.kind(v.suspect) == profile.KindProgram {
+			weight = wNullConstTyped
+		}
+		h.fact(true, "null-constant", "origin", weight, "%s puts the constant 0 there", c.readable(o.Symbol))
 	}
 }
 

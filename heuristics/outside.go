@@ -14,7 +14,13 @@ func (c *Case) ended(h *Hypothesis) {
 	case crash.Hung, crash.Killed, crash.Healthy:
 		h.fact(true, "went-on", "end", wWentOn, "the program went on without being able to do its job")
 	case crash.Panicked:
-		h.fact(true, "panicked", "end", wPanickedOver, "the program then panicked")
+		named := false
+		if p := c.facts().panic; p != nil {
+			cause, _ := c.wordsOf(p)
+			named = cause == h.ID
+		}
+		h.fact(named, "panicked-over-it", "end", wPanickedOver, "it is what the program panicked over")
+		h.fact(!named, "panicked", "end", wCrashedAnyway, "the program panicked over something else")
 	case crash.Crashed:
 		h.fact(true, "crashed", "end", wCrashedAnyway, "the process died of a fault, which such a failure does not explain by itself")
 	}

@@ -79,8 +79,14 @@ func (c *Case) fatalPanicHypothesis(p *PanicSite) *Hypothesis {
 	h := hypothesis(idPanic, c.panicKind(p))
 	fatal := c.Kind == crash.Panicked
 	size := failedAllocation(p.Message)
-	h.fact(p.FromLine >= 0 && p.Message != "", "panic-words", "words", wPanicWords, "it printed: %q", p.Message)
-	h.fact(p.FromLine < 0, "panic-seen", "words", wPanicSeen, "the panic was seen where it was raised: %q", p.Message)
+	cause, _ := c.wordsOf(p)
+	refusal := v.bad != nil && v.bad.inRust && v.bad.known
+	elsewhere := refusal || cause != "" && cause != idPanic
+	h.fact(!elsewhere && p.FromLine >= 0 && p.Message != "", "panic-words", "words", wPanicWords, "it printed: %q", p.Message)
+	h.fact(!elsewhere && p.FromLine < 0, "panic-seen", "words", wPanicSeen, "the panic was seen where it was raised: %q", p.Message)
+	h.fact(refusal, "pointer-check", "words", wPointerCheck,
+		"the words are a debug build's check of a pointer: the pointer is the cause, and a release build would have died of SIGSEGV")
+	h.fact(elsewhere && !refusal, "named-cause", "words", wPanicNamesCause, "its words point to something more exact: %s", cause)
 	h.fact(v.is(unix.SIGABRT) && fatal, "abort-signal", "end", wAbortSignal, "the process then ended itself with SIGABRT")
 	h.fact(c.Crash.Outcome.End == crash.EndExit && fatal, "panic-exit", "end", wPanicExit,
 		"the exit status %d is the one of a panic", c.Crash.Outcome.ExitCode)
@@ -88,12 +94,8 @@ func (c *Case) fatalPanicHypothesis(p *PanicSite) *Hypothesis {
 		"the thread that panicked is gone, what it served waits for ever, and nobody caught the panic")
 	h.fact(st.within(len(st.frames), profile.PartPanic) >= 0, "panic-frames", "frames", wPanicFrames,
 		"the panic machinery is on the stack of the thread")
-	h.fact(v.bad != nil && v.bad.inRust && v.bad.known, "pointer-check", "meaning", wPointerCheck,
-		"the words are a debug build's check of a pointer: the pointer is the cause, and a release build would have died of SIGSEGV")
 	h.fact(c.Fault != nil && c.Kind == crash.Crashed, "other-death", "end", wDiedOtherwise,
 		"the process died of a fault, not of this panic")
-	cause, _ := c.wordsOf(p)
-	h.fact(cause != "" && cause != idPanic, "named-cause", "meaning", wPanicNamesCause, "its words point to something more exact: %s", cause)
 	n, refused := c.addressIn(p.Message)
 	h.fact(size == 0 && refused, "address-refused", "meaning", wAbsurdSize, "the number %d in its words is an address: it was never meant as a number", n)
 	h.fact(size >= absurdSize, "absurd-size", "meaning", wAbsurdSize,

@@ -91,7 +91,7 @@ const (
 	wArgMaybeMissing  = 2.0 // the same with only the caller's side known
 	wTrailing         = 0.8 // the missing one comes after set ones: a shorter declaration
 	wTakesMoreThanSet = 2.6 // the callee takes more registers than the call sets
-	wShifted          = 1.5 // all arguments fit one register further
+	wShifted          = 2.2 // all arguments fit one register further
 	wMoreThanDefined  = 1.5 // registers are also set for other reasons than the call
 	wDeclaredDiffers  = 2.0 // compiler and runtime are known to disagree
 	wCountsAgree      = -2.5
@@ -112,6 +112,11 @@ const (
 	wLoadedNumber     = 1.0
 	wReturnedOther    = 1.6
 	wNarrowCopy       = 2.2
+	wValueNumberTyped = 2.0
+	wCollectorFollows = -1.5
+	wHalfHasSource    = -1.5
+	wNullConstTyped   = -0.5
+	wBesidePointer    = -1.2
 	wWalkedOff        = 1.8
 	wEnvironment      = 2.5
 	wOtherShape       = 2.2
@@ -265,7 +270,7 @@ const (
 	wFatalWords    = 1.0
 	wGaveUp        = 1.0
 	wWentOn        = 0.5
-	wPanickedOver  = -0.5
+	wPanickedOver  = 1.0
 	wCrashedAnyway = -3.0
 	wCheckFailed   = 2.5
 	wKernelKill    = 1.0

@@ -30,6 +30,7 @@ func runWild(c *Case) Finding {
 	h.fact(v.origin == nil || v.origin.Kind == provenance.StepUnknown, "no-origin", "origin", wNoOrigin, "its way back could not be followed to an origin")
 	h.fact(v.origin != nil && v.origin.Kind == provenance.StepUninit, "uninitialised", "origin", wUninit,
 		"%s used it without ever setting it", c.readable(originSymbol(v)))
+	h.fact(b.looks == provenance.LooksTruncated, "half-address", "looks", wHalfHasSource, "it is one half of a good address: it was cut somewhere")
 	h.fact(b.looks == provenance.LooksText && b.known && c.Profile != nil, "text", "looks", wTextHasSource, "its bytes are text: it was read from somewhere")
 	c.blameOrigin(h)
 	who := c.readable(h.Blame.Symbol)
