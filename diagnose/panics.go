@@ -85,5 +85,5 @@ func (w *walk) refocus(s *crash.Sighting) {
 	st := w.sym.Unwind(&v.Threads[v.Focus], v.Memory, focusFrames)
 	w.c.Frames = w.describe(&st)
 	w.c.Stacks[v.Focus] = st
-	w.c.Roles = startup.Roles(w.crash, w.c.Stacks, w.prof)
+	w.c.Roles = startup.Roles(w.crash, w.sym, w.c.Stacks, w.prof)
 }

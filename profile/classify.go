@@ -26,8 +26,8 @@ var engine = sync.OnceValue(func() *Profile {
 })
 
 type classifyKey struct {
-	symbol, module string
-	main           bool
+	symbol, demangled, module string
+	main                      bool
 }
 
 // maxCached bounds the memory of answers; garbage stacks have few distinct names, so it is not reached in practice.
@@ -41,7 +41,7 @@ func (p *Profile) Classify(symbol, demangled, modulePath string, mainModule bool
 	if p != nil {
 		cache = &p.cache
 	}
-	key := classifyKey{symbol, modulePath, mainModule}
+	key := classifyKey{symbol, demangled, modulePath, mainModule}
 	cache.mu.Lock()
 	defer cache.mu.Unlock()
 	if c, ok := cache.byKey[key]; ok {

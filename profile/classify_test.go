@@ -131,6 +131,18 @@ func TestClassifyRemembersPerModule(t *testing.T) {
 	}
 }
 
+// An answer given before the readable name was known is not kept for later.
+func TestClassifyRemembersPerReadableName(t *testing.T) {
+	p := loaded(t, "mesh")
+	const symbol = "_ZN7mesh_rt5sched11worker_loop17hfedcba9876543210E"
+	if c := p.Classify(symbol, "", "/srv/m", true); c.Part == PartScheduler {
+		t.Errorf("known without its readable name: %+v", c)
+	}
+	if c := p.Classify(symbol, "mesh_rt::sched::worker_loop", "/srv/m", true); c.Part != PartScheduler {
+		t.Errorf("%+v", c)
+	}
+}
+
 func TestClassifyThread(t *testing.T) {
 	p := loaded(t, "mesh")
 	tests := []struct {

@@ -9,8 +9,8 @@ import (
 	"meshdiag/symbols"
 )
 
-// binary is what the entry function's code says of the start-up.
-type binary struct {
+// codeMap is what the entry function's code says of the start-up.
+type codeMap struct {
 	entry string    // symbol of the entry function; "" not found
 	steps []printed // messages in the order of the code
 	sites []site    // print calls of these messages, by function
@@ -60,8 +60,8 @@ type reader struct {
 }
 
 // readBinary decodes the profile's entry function and what it calls, and lists the messages that they print.
-func readBinary(c *crash.Crash, code Code, p *profile.Profile) *binary {
-	b := &binary{}
+func readBinary(c *crash.Crash, code Code, p *profile.Profile) *codeMap {
+	b := &codeMap{}
 	if code == nil || len(p.Entry.Functions) == 0 || len(p.Entry.Print) == 0 {
 		b.why = "the profile names no entry function or no printing function"
 		return b
@@ -168,7 +168,7 @@ func (r *reader) callee(target uint64) string {
 }
 
 // flatten lists the messages of f and of the functions in it, in order.
-func (b *binary) flatten(f *function) {
+func (b *codeMap) flatten(f *function) {
 	var pending []string
 	var visit func(f *function)
 	visit = func(f *function) {

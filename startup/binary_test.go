@@ -211,7 +211,7 @@ func TestNoProfileNoPhases(t *testing.T) {
 		t.Errorf("%+v %+v", got, msgs)
 	}
 	var p *profile.Profile
-	if Explains(c, Roles(c, nil, p), 0) {
+	if Explains(c, Roles(c, nil, nil, p), 0) {
 		t.Error("no phases, nothing to explain")
 	}
 }

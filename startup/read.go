@@ -43,7 +43,7 @@ func Read(c *crash.Crash, code Code, p *profile.Profile, stacks []symbols.Stack)
 }
 
 // findLast says which step was the last one, from the output or else from the stack of the thread that prints.
-func (t *Timeline) findLast(c *crash.Crash, bin *binary, stacks []symbols.Stack) {
+func (t *Timeline) findLast(c *crash.Crash, bin *codeMap, stacks []symbols.Stack) {
 	t.Last = -1
 	switch {
 	case len(t.Steps) == 0:

@@ -18,27 +18,28 @@ var rank = map[profile.Role]int{
 }
 
 // Roles says for each thread of c what it was doing: from the functions on its stack, the stack it runs on, its name, and
-// for the leader from being the leader. stacks are parallel to c.Threads.
-func Roles(c *crash.Crash, stacks []symbols.Stack, p *profile.Profile) []ThreadRole {
+// for the leader from being the leader. stacks are parallel to c.Threads. code may be nil; an actor whose frames are lost
+// is then not told by what its stack still holds.
+func Roles(c *crash.Crash, code Code, stacks []symbols.Stack, p *profile.Profile) []ThreadRole {
 	roles := make([]ThreadRole, len(c.Threads))
 	for i := range c.Threads {
 		var frames []symbols.Frame
 		if i < len(stacks) {
 			frames = stacks[i].Frames
 		}
-		roles[i] = roleOf(c, &c.Threads[i], frames, p)
+		roles[i] = roleOf(c, code, &c.Threads[i], frames, p)
 	}
 	markPrinter(c, stacks, roles, p)
 	return roles
 }
 
-func roleOf(c *crash.Crash, t *crash.Thread, frames []symbols.Frame, p *profile.Profile) ThreadRole {
+func roleOf(c *crash.Crash, code Code, t *crash.Thread, frames []symbols.Frame, p *profile.Profile) ThreadRole {
 	best := roleByFrames(frames, p, false)
 	if best.Role == "" {
 		best = roleByFrames(frames, p, true)
 	}
 	if rank[best.Role] <= rank[profile.RoleWorker] {
-		if r, ok := roleByStack(c, t, p); ok {
+		if r, ok := roleByStack(c, code, t, p); ok {
 			best = r
 		}
 	}
@@ -112,31 +113,11 @@ func classify(p *profile.Profile, f *symbols.Frame) profile.Classified {
 	if f.Module != nil {
 		path, main = f.Module.Path, f.Module.Main
 	}
-	return p.Classify(f.Symbol.Name, f.Demangled, path, main)
-}
-
-// roleByStack tells an actor by the stack that its thread runs on, when frames do not: after a stack overflow or a smashed
-// stack. The profile knows how large such stacks are and that each has a guard page below it.
-func roleByStack(c *crash.Crash, t *crash.Thread, p *profile.Profile) (ThreadRole, bool) {
-	if p == nil || p.Stacks.Actor == 0 || p.Stacks.Guard == 0 || !t.RegsOK {
-		return ThreadRole{}, false
+	readable := f.Demangled
+	if readable == "" { // only the stack that a report shows is described
+		readable, _ = symbols.Demangle(f.Symbol.Name)
 	}
-	m, ok := c.MappingAt(t.Regs.RSP)
-	if ok && m.PermsOK && m.Perms&(crash.Read|crash.Write) == 0 && m.Size() == p.Stacks.Guard {
-		m, ok = c.MappingAt(m.End) // rsp stands in the guard page: the stack is above it
-	}
-	if !ok || m.Path != "" || m.Start == 0 || m.PermsOK && m.Perms&crash.Write == 0 {
-		return ThreadRole{}, false
-	}
-	if m.Size() != p.Stacks.Actor && !slices.Contains(p.Stacks.ActorStale, m.Size()) {
-		return ThreadRole{}, false
-	}
-	guard, ok := c.MappingAt(m.Start - 1)
-	if !ok || !guard.PermsOK || guard.Perms&(crash.Read|crash.Write|crash.Exec) != 0 || guard.Size() != p.Stacks.Guard {
-		return ThreadRole{}, false
-	}
-	return ThreadRole{Role: profile.RoleActor, FrameIndex: -1,
-		Why: fmt.Sprintf("its stack is an actor's: %d KiB above a guard page", m.Size()>>10)}, true
+	return p.Classify(f.Symbol.Name, readable, path, main)
 }
 
 // markPrinter marks the thread that prints the start-up messages: the one with the entry function on its stack, else the

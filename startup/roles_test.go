@@ -1,6 +1,7 @@
 package startup
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -70,7 +71,7 @@ func TestRoles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &crash.Crash{Memory: crash.NoMemory{}, Focus: 0, Target: crash.Target{PID: leader}, Threads: []crash.Thread{{TID: tt.tid, Name: tt.comm}}}
 			p := load(t, tt.profile)
-			roles := Roles(c, []symbols.Stack{stackOf(tt.stack...)}, p)
+			roles := Roles(c, nil, []symbols.Stack{stackOf(tt.stack...)}, p)
 			r := roles[0]
 			if r.Role != tt.role || r.Actor != tt.actor || r.FrameIndex != tt.frame || r.Prints != tt.prints || r.Why == "" {
 				t.Errorf("%+v, want %s %q frame %d prints %v", r, tt.role, tt.actor, tt.frame, tt.prints)
@@ -113,17 +114,75 @@ func TestRoleByTheStackItRunsOn(t *testing.T) {
 			th := crash.Thread{TID: 7, RegsOK: true}
 			th.Regs.RSP = tt.rsp
 			c := &crash.Crash{Target: crash.Target{PID: 1}, Threads: []crash.Thread{th}, Mappings: maps(tt.size)}
-			if r := Roles(c, []symbols.Stack{{}}, load(t, tt.profile))[0]; r.Role != tt.want {
+			if r := Roles(c, nil, []symbols.Stack{{}}, load(t, tt.profile))[0]; r.Role != tt.want {
 				t.Errorf("%+v", r)
 			}
 		})
 	}
 }
 
+// A smashed stack still holds, at its far end, where the actor began.
+func TestRoleByTheFarEndOfTheStack(t *testing.T) {
+	const top = 0x11000 + 512<<10
+	page := make([]byte, 4096)
+	word := func(fromTop int, v uint64) { binary.LittleEndian.PutUint64(page[4096-fromTop:], v) }
+	word(16, codeAt+3)  // worker
+	word(64, codeAt+11) // entry of the connection
+	word(72, codeAt+7)  // a service's client side: says nothing
+	word(80, 0x4141414141414141)
+	names := namedCode{codeAt: {"_ZN7mesh_rt5sched11worker_loop17hfedcba9876543210E"}, codeAt + 4: {"__service_org_call_get"},
+		codeAt + 8: {"_ZN7mesh_rt4http6server24connection_handler_entry17h0123456789abcdefE"}}
+	th := crash.Thread{TID: 7, RegsOK: true}
+	th.Regs.RSP = top - 256
+	c := &crash.Crash{Target: crash.Target{PID: 1}, Threads: []crash.Thread{th}, Memory: crash.Pages{top - 4096: page}, Mappings: []crash.Mapping{
+		{Range: crash.Range{Start: 0x10000, End: 0x11000}, PermsOK: true},
+		{Range: crash.Range{Start: 0x11000, End: top}, Perms: crash.Read | crash.Write, PermsOK: true},
+		{Range: crash.Range{Start: codeAt, End: codeAt + 4096}, Perms: crash.Read | crash.Exec, PermsOK: true, Path: "/srv/mesher"},
+	}}
+	r := Roles(c, names, []symbols.Stack{stackOf("?libc/garbage")}, load(t, "mesh"))[0]
+	if r.Role != profile.RoleHTTP || !strings.Contains(r.Why, "far end") {
+		t.Errorf("%+v", r)
+	}
+	c.Memory = crash.NoMemory{}
+	if r := Roles(c, names, nil, load(t, "mesh"))[0]; r.Role != profile.RoleActor {
+		t.Errorf("%+v", r)
+	}
+}
+
+// namedCode has functions of four bytes each.
+type namedCode map[uint64][]string
+
+func (n namedCode) Lookup(a crash.CodeAddress) (symbols.Symbol, *symbols.Module, bool) {
+	at := a.Lookup() &^ 3
+	if name, ok := n[at]; ok {
+		return symbols.Symbol{Name: name[0], Start: at, Size: 4}, &symbols.Module{Path: "/srv/mesher", Main: true}, true
+	}
+	return symbols.Symbol{}, nil, false
+}
+func (namedCode) Find(string) (symbols.Symbol, *symbols.Module, bool) {
+	return symbols.Symbol{}, nil, false
+}
+func (namedCode) FuncRange(uint64) (lo, hi uint64, how string, ok bool) { return 0, 0, "", false }
+func (namedCode) Code(uint64, int) ([]byte, string, error)              { return nil, "", nil }
+func (namedCode) PLTName(uint64) (string, bool)                         { return "", false }
+func (namedCode) GOTName(uint64) (string, bool)                         { return "", false }
+
+// Frames of threads that the report does not show have no readable names yet.
+func TestRolesOfMangledNames(t *testing.T) {
+	st := stackOf("libc/nanosleep", "_ZN7mesh_rt5sched11worker_loop17hfedcba9876543210E")
+	for i := range st.Frames {
+		st.Frames[i].Demangled = ""
+	}
+	c := &crash.Crash{Target: crash.Target{PID: 1}, Threads: []crash.Thread{{TID: 7}}}
+	if r := Roles(c, nil, []symbols.Stack{st}, load(t, "mesh"))[0]; r.Role != profile.RoleWorker {
+		t.Errorf("%+v", r)
+	}
+}
+
 // The thread with the entry function on its stack prints, even where it is not the leader.
 func TestThePrinterNeedNotBeTheLeader(t *testing.T) {
 	c := &crash.Crash{Target: crash.Target{PID: 1}, Threads: []crash.Thread{{TID: 1}, {TID: 2}}}
-	roles := Roles(c, []symbols.Stack{stackOf("libc/pthread_join"), stackOf("mesh_println", "mesh_main")}, load(t, "mesh"))
+	roles := Roles(c, nil, []symbols.Stack{stackOf("libc/pthread_join"), stackOf("mesh_println", "mesh_main")}, load(t, "mesh"))
 	if roles[0].Prints || !roles[1].Prints || roles[1].Role != profile.RoleMain {
 		t.Errorf("%+v", roles)
 	}

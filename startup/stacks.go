@@ -5,7 +5,7 @@ import "meshdiag/symbols"
 // fromStacks places the phase by the return address in the frames of the entry function and of those below it that
 // print: the messages before it in the code were printed. It assumes that the compiler kept the messages in the order
 // of the code, as it does for a straight main path.
-func (t *Timeline) fromStacks(bin *binary, stacks []symbols.Stack) {
+func (t *Timeline) fromStacks(bin *codeMap, stacks []symbols.Stack) {
 	if len(bin.sites) == 0 {
 		return
 	}
@@ -29,7 +29,7 @@ func (t *Timeline) fromStacks(bin *binary, stacks []symbols.Stack) {
 
 // stepAt is the last of the binary's steps that was printed when the code at addr runs; -1 before the first. ok is false
 // when addr lies in no function that prints.
-func (b *binary) stepAt(addr uint64) (step int, ok bool) {
+func (b *codeMap) stepAt(addr uint64) (step int, ok bool) {
 	for i := range b.sites {
 		s := &b.sites[i]
 		if addr < s.lo || addr >= s.hi {
@@ -46,7 +46,7 @@ func (b *binary) stepAt(addr uint64) (step int, ok bool) {
 }
 
 // indexOf finds a step of the binary in the timeline.
-func (t *Timeline) indexOf(bin *binary, step int) int {
+func (t *Timeline) indexOf(bin *codeMap, step int) int {
 	if step < 0 {
 		return -1
 	}

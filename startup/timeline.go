@@ -18,7 +18,7 @@ type step struct {
 }
 
 // timeline merges what the profile knows with what the binary says.
-func timeline(c *crash.Crash, p *profile.Profile, bin *binary) Timeline {
+func timeline(c *crash.Crash, p *profile.Profile, bin *codeMap) Timeline {
 	seq, fit := chooseSequence(c, p, bin)
 	t := Timeline{Last: -1, taken: map[int]bool{}}
 	if seq != nil {
@@ -69,7 +69,7 @@ func phaseStep(ph *profile.Phase) step {
 // fromBinary lists the binary's steps in the order of its code, named after the phases they were matched with, and puts
 // in the phases that the entry function cannot print: those of other streams, which the runtime writes. Other phases
 // that the binary lacks are not part of this program.
-func fromBinary(bin *binary, seq *profile.Sequence, pair []int) []step {
+func fromBinary(bin *codeMap, seq *profile.Sequence, pair []int) []step {
 	var steps []step
 	used := map[int]int{} // phase -> index in steps
 	for i := range bin.steps {
@@ -132,7 +132,7 @@ func mainStream(seq *profile.Sequence) string {
 
 // chooseSequence finds the profile's sequence that fits best, and how well: first by what the binary prints, which is
 // complete, else by what was printed so far. Of equals the first in the profile is taken.
-func chooseSequence(c *crash.Crash, p *profile.Profile, bin *binary) (best *profile.Sequence, fit int) {
+func chooseSequence(c *crash.Crash, p *profile.Profile, bin *codeMap) (best *profile.Sequence, fit int) {
 	most := 0
 	for i := range p.Startup {
 		seq := &p.Startup[i]
