@@ -52,21 +52,20 @@ type Trigger struct {
 
 // Label is the ground truth.
 type Label struct {
-	Outcome     string   `toml:"outcome"`       // kind of the report contract
-	OutcomeAlso []string `toml:"outcome_also"`  // other kinds that are equally true
-	Signal      string   `toml:"signal"`        // signal that ends the process, "SIGSEGV"
-	SignalAlso  []string `toml:"signal_also"`   // signals that the same mechanism may end in, where chance decides
-	Exit        int      `toml:"exit"`          // exit status when no signal ends it
-	Phase       []string `toml:"phase"`         // acceptable phase ids, the usual one first; "launch" before the first message
-	LastMessage string   `toml:"last_message"`  // last start-up message before the end, without the port; empty before the first
-	Role        string   `toml:"role"`          // of the thread that dies, or that hangs
-	Actor       string   `toml:"actor"`         // service or actor on it
-	Cause       string   `toml:"cause"`         // "id" or "id/kind"
-	Accept      []string `toml:"accept"`        // other answers that count as right, as "id" or "id/kind"
-	Blame       []string `toml:"blame"`         // symbols, each of which is a right answer; empty: nobody's code is to blame
-	Pattern     string   `toml:"blame_pattern"` // regular expression for further right symbols
-	Extern      string   `toml:"extern"`        // the runtime function at the boundary, if one is involved
-	Truth       string   `toml:"truth"`         // what really happens, in one sentence
+	Outcome     string   `toml:"outcome"`      // kind of the report contract
+	OutcomeAlso []string `toml:"outcome_also"` // other kinds that are equally true
+	Signal      string   `toml:"signal"`       // signal that ends the process, "SIGSEGV"
+	SignalAlso  []string `toml:"signal_also"`  // signals that the same mechanism may end in, where chance decides
+	Exit        int      `toml:"exit"`         // exit status when no signal ends it
+	Phase       []string `toml:"phase"`        // acceptable phase ids, the usual one first; "launch" before the first message
+	LastMessage string   `toml:"last_message"` // last start-up message before the end, without the port; empty before the first
+	Role        string   `toml:"role"`         // of the thread that dies, or that hangs
+	Actor       string   `toml:"actor"`        // service or actor on it
+	Cause       string   `toml:"cause"`        // "id" or "id/kind"
+	Accept      []string `toml:"accept"`       // other answers that count as right, as "id" or "id/kind"
+	Blame       []string `toml:"blame"`        // symbols, each of which is a right answer, "rule_{0..9}" stands for ten; empty: nobody's code is to blame
+	Extern      string   `toml:"extern"`       // the runtime function at the boundary, if one is involved
+	Truth       string   `toml:"truth"`        // what really happens, in one sentence
 }
 
 // Override replaces label fields in the variants that match; empty selectors match all.
@@ -148,7 +147,30 @@ func (f Fault) Expect(v Variant) Label {
 			label = label.with(o.Label)
 		}
 	}
+	var symbols []string
+	for _, b := range label.Blame {
+		symbols = append(symbols, numbered(b)...)
+	}
+	label.Blame = symbols
 	return label
+}
+
+// numbered writes "rule_{0..2}" out as rule_0, rule_1, rule_2.
+func numbered(symbol string) []string {
+	before, rest, ok := strings.Cut(symbol, "{")
+	limits, after, _ := strings.Cut(rest, "}")
+	var from, to int
+	if !ok {
+		return []string{symbol}
+	}
+	if _, err := fmt.Sscanf(limits, "%d..%d", &from, &to); err != nil {
+		return []string{symbol}
+	}
+	var all []string
+	for i := from; i <= to; i++ {
+		all = append(all, fmt.Sprintf("%s%d%s", before, i, after))
+	}
+	return all
 }
 
 func selects(opt, runtime string, v Variant) bool {
@@ -159,7 +181,7 @@ func selects(opt, runtime string, v Variant) bool {
 func (l Label) with(o Label) Label {
 	texts := []struct{ to, from *string }{
 		{&l.Outcome, &o.Outcome}, {&l.Signal, &o.Signal}, {&l.LastMessage, &o.LastMessage}, {&l.Role, &o.Role},
-		{&l.Actor, &o.Actor}, {&l.Cause, &o.Cause}, {&l.Extern, &o.Extern}, {&l.Pattern, &o.Pattern}, {&l.Truth, &o.Truth},
+		{&l.Actor, &o.Actor}, {&l.Cause, &o.Cause}, {&l.Extern, &o.Extern}, {&l.Truth, &o.Truth},
 	}
 	for _, t := range texts {
 		if *t.from != "" {
