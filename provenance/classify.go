@@ -249,10 +249,13 @@ func (a *Analyzer) describeMapping(m *crash.Mapping) string {
 	return name + " " + bounds + perms
 }
 
-// beside names the mappings next to an unmapped address, nearest first, "" when none is within 16 MiB.
+// beside names the mappings next to an unmapped address, nearest first, "" when none is within 1 MiB.
 func (a *Analyzer) beside(addr uint64) string {
-	const near = 16 << 20
+	const near = 1 << 20
 	below, above := a.crash.Neighbours(addr)
+	if below != nil && below.Path == "[vsyscall]" {
+		below = nil
+	}
 	var behind, before uint64 = math.MaxUint64, math.MaxUint64
 	if below != nil {
 		behind = addr - below.End + 1

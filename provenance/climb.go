@@ -28,9 +28,13 @@ func (t *trace) climb(v *view, use int, p place, want value, depth int) *path {
 		return end(s.Kind, stop, Certain).then(s)
 	}
 	call := caller.anchor
-	target := caller.fn.nodes[call].target
-	if target != 0 && t.a.resolve(target) != v.fn.lo {
-		return t.throughTailCall(v, caller, p, want, s, depth)
+	target, _ := t.callTarget(caller, call)
+	if target != 0 && target != v.fn.lo {
+		return t.throughTailCall(v, caller, target, p, want, s, depth)
+	}
+	if target == 0 { // an indirect call: where it went is known only from the frame that it made
+		s.Tier = weaker(s.Tier, Likely)
+		s.Assumed = append(s.Assumed, fmt.Sprintf("the indirect call at %s went to %s, and not by way of another function", t.a.nameAt(caller.fn.nodes[call].addr), orUnnamed(v.fn.name)))
 	}
 	next, ok := t.inCaller(v, caller, p)
 	if !ok {
@@ -115,6 +119,18 @@ func (t *trace) caller(v *view) (*view, string) {
 	return c, ""
 }
 
+// sureCaller is the view of the caller of v if the call there is known to have gone to v's function.
+func (t *trace) sureCaller(v *view) *view {
+	c, stop := t.caller(v)
+	if stop != "" {
+		return nil
+	}
+	if target, _ := t.callTarget(c, c.anchor); target != v.fn.lo {
+		return nil
+	}
+	return c
+}
+
 // inCaller is the place at the call in the caller that is p at the entry of the callee.
 func (t *trace) inCaller(v, caller *view, p place) (place, bool) {
 	switch p.kind {
@@ -135,8 +151,7 @@ func (t *trace) inCaller(v, caller *view, p place) (place, bool) {
 
 // throughTailCall: the caller called another function, which must have jumped on to this one. That function has no frame
 // of its own any more; if the jump is found in it, the trace goes through it.
-func (t *trace) throughTailCall(v, caller *view, p place, want value, s Step, depth int) *path {
-	entry := t.a.resolve(caller.fn.nodes[caller.anchor].target)
+func (t *trace) throughTailCall(v, caller *view, entry uint64, p place, want value, s Step, depth int) *path {
 	middle := t.a.function(entry)
 	missing := fmt.Sprintf("it was entered by a jump, not by the call at %s: a frame is missing", t.a.nameAt(caller.fn.nodes[caller.anchor].addr))
 	if middle == nil || middle.lo != entry || p.kind == placeSlot {

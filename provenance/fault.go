@@ -253,7 +253,7 @@ func (d *decoding) badRegister(t *term) {
 		bad, value = base, baseV
 	case d.mapping(baseV) != nil:
 		bad, value = index, indexV
-		d.f.BaseOK = true
+		d.f.BaseOK, d.f.Base = true, base.String()
 	case m.Scale == 1 && d.mapping(indexV) == nil && indexV > baseV && baseV < nullPage:
 		bad, value = index, indexV
 	case m.Scale == 1 && indexV == 0 && baseV < nullPage:

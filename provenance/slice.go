@@ -38,7 +38,11 @@ func (a *Analyzer) Slice(f *Fault, st *symbols.Stack) *Chain {
 	if p == nil {
 		return nil
 	}
-	return p.then(first).chain()
+	c := p.then(first).chain()
+	if r, ok := regByName(f.Base); ok && f.BaseOK {
+		c.Object = a.Trace(0, crash.RegNum(r), st)
+	}
+	return c
 }
 
 // sentence states the fault for the head of a chain.

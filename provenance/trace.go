@@ -59,6 +59,7 @@ func (t *trace) frame(k int) (*view, string) {
 	v, why := t.a.frameView(t.st, k, &t.budget)
 	if v != nil {
 		t.views[k] = v
+		v.caller = func() *view { return t.sureCaller(v) }
 	}
 	return v, why
 }

@@ -65,6 +65,7 @@ type Fault struct {
 	TailCall     bool     // the call went to other code, which must have jumped on: a frame is missing
 	IndexOnly    bool     // the operand has an index and no base: it is never NULL
 	BaseOK       bool     // the base points into memory and the index leads away from it
+	Base         string   // that base register
 	CodeDiffers  bool     // the instruction in memory differs from the file
 }
 
@@ -155,6 +156,7 @@ type Chain struct {
 	Alternatives []Step   // other survivors at a join, when there was more than one
 	Returned     []Step   // Origin return: what the callee's code shows, one step for each way out that can give the value
 	Base         *Chain   // Origin load: where the pointer came from that the value was loaded through
+	Object       *Chain   // of a fault whose index leads away from a good base: where that base came from
 	Unchecked    bool     // no test of the value between its origin and its use was found on any path: "nobody refused it"
 }
 

@@ -21,6 +21,7 @@ type view struct {
 	trust  symbols.Trust
 	values map[valueKey]value
 	budget *int
+	caller func() *view // the activation that called this one, nil when it is not known for sure
 }
 
 // value is a 64-bit value, if known.
@@ -82,8 +83,8 @@ func (v *view) spend(n int) bool {
 func (a *Analyzer) regAt(v *view, i int, r insn.Reg) value { return a.regAtDepth(v, i, r, 4) }
 
 func (a *Analyzer) regAtDepth(v *view, i int, r insn.Reg, depth int) value {
-	if i == v.anchor {
-		return v.anchorReg(r)
+	if val := v.anchorReg(r); i == v.anchor && (val.ok || v.frame <= 0) {
+		return val
 	}
 	key := valueKey{i, r}
 	if val, ok := v.values[key]; ok {
@@ -96,17 +97,25 @@ func (a *Analyzer) regAtDepth(v *view, i int, r insn.Reg, depth int) value {
 }
 
 func (a *Analyzer) workOut(v *view, i int, r insn.Reg, depth int) value {
-	if val := v.anchorReg(r); val.ok && a.survives(v, i-1, i, regPlace(r, 0, 8)) {
+	if val := v.anchorReg(r); val.ok && i != v.anchor && a.survives(v, i-1, i, regPlace(r, 0, 8)) {
 		return val
 	}
 	if depth == 0 {
 		return value{}
 	}
 	r8 := a.reaching(v, i, regPlace(r, 0, 8), shortReach)
-	if len(r8.defs) != 1 || r8.defs[0].kind != defWrite {
+	if len(r8.defs) != 1 {
 		return value{}
 	}
 	d := r8.defs[0]
+	if d.kind == defEntry && v.caller != nil {
+		if up := v.caller(); up != nil {
+			return a.regAtDepth(up, up.anchor, r, depth-1)
+		}
+	}
+	if d.kind != defWrite {
+		return value{}
+	}
 	w := &v.fn.eff(d.at).Writes[d.write]
 	if w.Dst.Lo != 0 || int(w.Dst.Len) < 8 {
 		return value{}
