@@ -1,0 +1,4 @@
+package diagnose
+
+// CompareReports is for tests that cannot be in this package, because the lab may not be imported by it.
+var CompareReports = compareReports

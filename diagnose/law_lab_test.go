@@ -1,0 +1,90 @@
+package diagnose_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"meshdiag/diagnose"
+	"meshdiag/lab"
+	"meshdiag/report"
+)
+
+// labFaults are one of each way in which a server built with a runtime ends; MESHDIAG_LAW=all takes the whole catalogue.
+var labFaults = []string{"arity-pool-open", "missing-map-key", "service-null-handler", "recursion-actor", "uncaught-panic",
+	"closure-without-env", "http-port-held"}
+
+// TestLabCoreAgreesWithRun is the law of post-mortem reports on the lab's server.
+func TestLabCoreAgreesWithRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs the lab's server")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	pg, err := lab.StartPostgres(ctx)
+	if err != nil {
+		t.Skipf("the lab needs a PostgreSQL server: %v", err)
+	}
+	t.Cleanup(pg.Stop)
+	meshdiag := buildMeshdiag(t)
+	faults, err := lab.Catalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range faults {
+		if os.Getenv("MESHDIAG_LAW") != "all" && !slices.Contains(labFaults, f.ID) {
+			continue
+		}
+		t.Run(f.ID, func(t *testing.T) {
+			live, core := labReports(t, ctx, meshdiag, f, pg)
+			if core == nil {
+				t.Skip("the process was gone before it could be frozen: there is no core")
+			}
+			diagnose.CompareReports(t, live, core)
+		})
+	}
+}
+
+func buildMeshdiag(t *testing.T) string {
+	exe := filepath.Join(t.TempDir(), "meshdiag")
+	if out, err := exec.Command("go", "build", "-o", exe, "meshdiag/cmd/meshdiag").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return exe
+}
+
+// labReports runs a fault, saves its core and returns both reports; core is nil when there was nothing left to save.
+func labReports(t *testing.T, ctx context.Context, meshdiag string, f lab.Fault, pg *lab.Postgres) (live, core *report.Report) {
+	s, err := lab.NewScenario(ctx, f, lab.Variant{}, pg)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer s.Cleanup()
+	dir := t.TempDir()
+	out, saved := filepath.Join(dir, "live.json"), filepath.Join(dir, "saved.core")
+	result, err := lab.Run(ctx, s, []string{meshdiag, "run", "--format", "json", "-o", out, "--save-core", saved,
+		"--stall-after", s.StallAfter.String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(result.Stderr, "no core was saved") {
+		return nil, nil
+	}
+	file, err := os.Open(out)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, result.Stderr)
+	}
+	defer file.Close()
+	if live, err = report.ReadJSON(file); err != nil {
+		t.Fatal(err)
+	}
+	if core, err = diagnose.Core(ctx, diagnose.CoreOptions{Path: saved}); err != nil {
+		t.Fatal(err)
+	}
+	return live, core
+}
