@@ -5,31 +5,15 @@ import (
 	"meshdiag/symbols"
 )
 
-// choose loads the profile that was asked for, or recognises one by the symbols that the process has: those of any module,
-// for the runtime may be a shared object, and those that the executable needs, for that object may be missing.
+// choose loads the profile that was asked for, or recognises one by the names that the executable defines or needs: the
+// runtime may be a shared object, and that object may be missing.
 func choose(name string, sym *symbols.Symbolizer) (*profile.Profile, error) {
 	if name != "" {
 		return profile.Load(name)
 	}
-	var needed map[string]bool
-	return profile.Recognise(func(symbol string) bool {
-		if _, _, ok := sym.Find(symbol); ok {
-			return true
-		}
-		if needed == nil {
-			needed = neededBy(sym)
-		}
-		return needed[symbol]
-	}), nil
-}
-
-// neededBy are the names that the executable expects from elsewhere.
-func neededBy(sym *symbols.Symbolizer) map[string]bool {
-	names := map[string]bool{}
-	if main, ok := sym.Main(); ok {
-		for _, s := range sym.UndefinedSymbols(main) {
-			names[s.Name] = true
-		}
+	main, ok := sym.Main()
+	if !ok {
+		return nil, nil
 	}
-	return names
+	return profile.Recognise(func(symbol string) bool { return sym.MentionsSymbol(main, symbol) }), nil
 }

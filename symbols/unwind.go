@@ -164,7 +164,7 @@ func (w *walker) fromRow(f *walked, r *row, c *caller) (next walked, more bool) 
 			return next, false // the convention of threads and coroutines that start without a caller
 		}
 		if bad := w.s.rowAt(ra - 1).bad; bad != "" {
-			return next, w.stop("return address %#x%s%s is not code (%s): the stack is overwritten", ra, asText(ra), at(c.raSlot), bad)
+			return next, w.stop("return address %#x%s%s is not code (%s): the stack is overwritten there, or the frame is not laid out as its unwind information says", ra, asText(ra), at(c.raSlot), bad)
 		}
 	}
 	sw, ok := w.checkMove(f, r, c, interrupted)
