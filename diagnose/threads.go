@@ -7,8 +7,11 @@ import (
 	"meshdiag/symbols"
 )
 
-// shownFrames bounds the frames of one thread in a report; what is left out in the middle is said.
-const shownFrames = 128
+// A report lists the innermost and the outermost frames of a deep stack; the frames' indexes tell how many lie between.
+const (
+	innerFrames = 96
+	outerFrames = 32
+)
 
 // threads lists the stacks, the dying thread first.
 func (w *walk) threads() []report.Stack {
@@ -34,11 +37,9 @@ func (w *walk) stack(i int) report.Stack {
 		infos, marks = w.describe(st), nil
 	}
 	for j := range st.Frames {
-		if j >= shownFrames {
-			s.Truncated = opt(shorten(st, j))
-			break
+		if j < innerFrames || j >= len(st.Frames)-outerFrames {
+			s.Frames = append(s.Frames, frames(&st.Frames[j], &infos[j], marks[j])...)
 		}
-		s.Frames = append(s.Frames, frames(&st.Frames[j], &infos[j], marks[j])...)
 	}
 	return s
 }
@@ -93,13 +94,6 @@ func language(f *symbols.Frame, info *heuristics.FrameInfo) *string {
 		return opt("c")
 	}
 	return nil
-}
-
-func shorten(st *symbols.Stack, shown int) string {
-	if st.Truncated != "" {
-		return st.Truncated
-	}
-	return "only the innermost frames are listed"
 }
 
 // waits says what a thread is doing in the kernel, "" when it runs.

@@ -28,12 +28,15 @@ func fold(frames []Frame) []entry {
 	for i := 0; i < len(frames); {
 		if period, rounds := cycle(frames[i:]); rounds > 2 {
 			out = append(out, foldKinds(frames[:i+period], i)...)
-			out = append(out, entry{note: cycleNote(period, rounds-1)})
+			out = append(out, entry{note: cycleNote(period, rounds-1+leftOut(frames[i:i+period*rounds], period))})
 			i += period * rounds
 			continue
 		}
+		if n := gap(frames, i); n > 0 {
+			out = append(out, entry{note: fmt.Sprintf("… %d frames that are not listed", n)})
+		}
 		end := i + 1
-		for end < len(frames) {
+		for end < len(frames) && gap(frames, end) == 0 {
 			if _, rounds := cycle(frames[end:]); rounds > 2 {
 				break
 			}
@@ -50,6 +53,26 @@ func cycleNote(period, more int) string {
 		return fmt.Sprintf("… the frame above %d more times", more)
 	}
 	return fmt.Sprintf("… the %d frames above %d more times", period, more)
+}
+
+// gap is how many frames of the stack are left out of the report just before frames[i].
+func gap(frames []Frame, i int) int {
+	if i == 0 {
+		return 0
+	}
+	return max(frames[i].Index-frames[i-1].Index-1, 0)
+}
+
+// leftOut is how many rounds of a cycle lie in the gaps of its frames.
+func leftOut(frames []Frame, period int) int {
+	missing, physical := 0, 1 // inlined calls share the index of their frame
+	for i := 1; i < len(frames); i++ {
+		missing += gap(frames, i)
+		if i < period && frames[i].Index != frames[i-1].Index {
+			physical++
+		}
+	}
+	return missing / physical
 }
 
 // cycle finds the shortest period with which the functions at the start of frames repeat, and how often they come.
