@@ -3,6 +3,7 @@ package heuristics
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"meshdiag/profile"
 	"meshdiag/provenance"
@@ -102,7 +103,7 @@ func (c *Case) staleActor() uint64 {
 func (c *Case) overflowShape(h *Hypothesis) {
 	u := &c.Stack
 	if r := u.Repeat; r != nil {
-		h.fact(r.Count >= manyRounds, "repeats", "shape", wRepeats, "%s repeat %d times, %s a round", plural(len(r.Symbols), "function"), r.Count, size(r.Bytes))
+		h.fact(r.Count >= manyRounds, "repeats", "shape", wRepeats, "%s, %d times, %s a round", cycleWords(len(r.Symbols)), r.Count, size(r.Bytes))
 	}
 	if h.Kind == kindFrameGrowth {
 		h.fact(true, "huge-frame", "shape", wHugeFrame, "one frame of %s takes %s of %s", c.readable(c.largest().Symbol), size(c.largest().Bytes), size(u.Region.Size()))
@@ -242,4 +243,11 @@ Example: parse -> parse_list -> parse repeats 9,412 times, 880 bytes a round, on
 		"move large locals to the heap",
 		"ulimit -s, pthread_attr_setstacksize or the runtime's setting, where the depth is right",
 	},
+}
+
+func cycleWords(functions int) string {
+	if functions == 1 {
+		return "the same function calls itself"
+	}
+	return strconv.Itoa(functions) + " functions call each other in a circle"
 }

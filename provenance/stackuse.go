@@ -20,7 +20,7 @@ func (a *Analyzer) StackUse(t *crash.Thread, st *symbols.Stack, f *Fault) StackU
 		return u
 	}
 	if st != nil {
-		u.Depth = len(st.Frames)
+		u.Depth = len(st.Frames) + st.Elided
 		u.Largest = largestFrames(st)
 		u.Repeat = repeat(st)
 	}
@@ -105,7 +105,7 @@ func largestFrames(st *symbols.Stack) []FrameSize {
 		} else {
 			low = fr.Regs[crash.RSP]
 		}
-		if !fr.CFA.Known || !low.Known || fr.CFA.Value < low.Value || fr.CFA.Value-low.Value > maxFrame || fr.Switch != "" {
+		if !fr.CFA.Known || !low.Known || fr.CFA.Value < low.Value || fr.CFA.Value-low.Value > maxFrame || fr.Switch != "" || st.Elided > 0 && i == st.ElidedAt {
 			continue
 		}
 		out = append(out, FrameSize{Frame: i, Symbol: fr.Symbol.Name, Bytes: fr.CFA.Value - low.Value})
@@ -141,6 +141,9 @@ func repeat(st *symbols.Stack) *Repeat {
 			rounds := same/period + 1
 			if same == 0 || rounds < minRounds {
 				continue
+			}
+			if st.Elided > 0 && from+same+period >= st.ElidedAt { // it goes on in the frames that were not kept
+				rounds += st.Elided / period
 			}
 			return makeRepeat(st, from, period, rounds)
 		}
