@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,7 +83,7 @@ func toolVersion(ctx context.Context, path string) (string, error) {
 // folder of its own, which becomes visible in one step: a killed build leaves nothing half done.
 func locked(ctx context.Context, cache, name string, build func(dir string) error) (string, error) {
 	final := filepath.Join(cache, name)
-	if _, err := os.Stat(final); err == nil {
+	if used(final) {
 		return final, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
@@ -93,7 +94,7 @@ func locked(ctx context.Context, cache, name string, build func(dir string) erro
 		return "", err
 	}
 	defer unlock()
-	if _, err := os.Stat(final); err == nil {
+	if used(final) {
 		return final, nil
 	}
 	tmp, err := os.MkdirTemp(filepath.Dir(final), ".new-")
@@ -107,7 +108,17 @@ func locked(ctx context.Context, cache, name string, build func(dir string) erro
 	if err := build(tmp); err != nil {
 		return "", err
 	}
-	return final, os.Rename(tmp, final)
+	if err := os.Rename(tmp, final); err != nil {
+		return "", err
+	}
+	prune(filepath.Dir(final), maxKept, time.Now().Add(-keepFor))
+	return final, nil
+}
+
+// used reports whether an artefact is there, and notes that it was needed now.
+func used(path string) bool {
+	now := time.Now()
+	return os.Chtimes(path, now, now) == nil
 }
 
 // lock takes an exclusive advisory lock; it is let go by unlock, or by the kernel when the process dies.

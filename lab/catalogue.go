@@ -83,11 +83,13 @@ type Skip struct {
 }
 
 // Catalogue returns all faults, in the order of the file. An edit of the file that breaks a rule is an error here.
-func Catalogue() ([]Fault, error) {
+func Catalogue() ([]Fault, error) { return parseCatalogue(faultData) }
+
+func parseCatalogue(data []byte) ([]Fault, error) {
 	var file struct {
 		Faults []Fault `toml:"fault"`
 	}
-	dec := toml.NewDecoder(bytes.NewReader(faultData)).DisallowUnknownFields()
+	dec := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields()
 	if err := dec.Decode(&file); err != nil {
 		if strict, ok := err.(*toml.StrictMissingError); ok {
 			return nil, fmt.Errorf("faults.toml: unknown field\n%s", strict.String())
