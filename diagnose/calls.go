@@ -6,6 +6,9 @@ import (
 	"meshdiag/provenance"
 )
 
+// callersAbove is how many callers of the program's innermost function are analysed.
+const callersAbove = 4
+
 // earlierCalls is how many calls before the one that failed are looked at for a dropped result.
 const earlierCalls = 6
 
@@ -13,7 +16,8 @@ const earlierCalls = 6
 // passed through, and those that the program's function made before; and for each what its callee's code says.
 func (w *walk) calls(a *provenance.Analyzer) {
 	st := w.focusStack()
-	w.c.Calls = a.Calls(st, callersSliced)
+	own := w.ownFrame()
+	w.c.Calls = a.Calls(st, max(callersSliced, own+callersAbove))
 	w.c.Callees = map[uint64]provenance.Callee{}
 	for chain := w.c.Chain; chain != nil; chain = chain.Base {
 		for _, s := range slices.Concat(chain.Steps, chain.Returned) {
@@ -23,20 +27,25 @@ func (w *walk) calls(a *provenance.Analyzer) {
 			}
 		}
 	}
-	for i := range w.c.Frames {
-		if w.prof == nil {
-			break // only a profile tells which results a program cannot do without
-		}
-		if w.own(i) {
-			for _, call := range a.Earlier(st, i, earlierCalls) {
-				w.addCall(call)
-			}
-			break
+	if own >= 0 && w.prof != nil { // only a profile tells which results a program cannot do without
+		for _, call := range a.Earlier(st, own, earlierCalls) {
+			w.addCall(call)
 		}
 	}
 	for _, call := range w.c.Calls {
 		w.addCallee(a, call.Target)
 	}
+}
+
+// ownFrame is the innermost frame of the program's own code, -1 when there is none. A panic stands many frames of the
+// standard library above it.
+func (w *walk) ownFrame() int {
+	for i := range w.c.Frames {
+		if w.own(i) {
+			return i
+		}
+	}
+	return -1
 }
 
 // addCall keeps a call once.

@@ -2,6 +2,7 @@ package heuristics
 
 import (
 	"fmt"
+	"strings"
 
 	"meshdiag/profile"
 	"meshdiag/provenance"
@@ -27,19 +28,56 @@ func aggregateAsPointer(c *Case) *Hypothesis {
 	symbol, extern := c.blamedSymbol(r.Symbol), c.blamedExtern(r.Callee)
 	h := c.abi(kindAggAsPtr, symbol, extern)
 	callee := c.readable(r.Callee)
-	h.fact(returnsTag(&f) && !secondResult(r.Reg), "tag-as-pointer", "shape", wTagAsPointer,
-		"%s returns a pair, a tag in al and a value in rdx; the caller used rax as one pointer", callee)
+	weight, how := c.returnsTag(r, &f)
+	h.fact(weight > 0, "tag-as-pointer", "shape", weight, "the caller used the result of %s as one pointer, and %s %s", callee, callee, how)
+	h.fact(weight > 0 && c.tagged(c.Profile.Extern(r.Callee)), "known-as-tagged", "knowledge", wKnownTagged,
+		"%s is known to return something that begins with a tag", callee)
 	h.fact(f.Known && f.SRet && call != nil && !call.SRet, "hidden-result", "shape", wHiddenUnpassed,
 		"%s writes its result through a hidden pointer that the call does not pass", callee)
 	h.fact(tag, "value-is-tag", "value", wValueIsTag, "the low byte of the value is %d, as of a tag", b.value&0xff)
-	h.fact(f.Known && !f.RetPair && !f.SRet, "one-register", "shape", wOneRegister, "%s returns one register, no pair", callee)
+	h.fact(f.Known && weight == 0 && !f.RetPair && !f.SRet, "one-register", "shape", wOneRegister, "%s returns one register, no pair", callee)
 	return c.describeABI(h, fmt.Sprintf("%s takes the pair that %s returns for a pointer", c.readable(symbol), callee),
 		fmt.Sprintf("The value that failed (%s) is the tag of a {tag, value} pair.", b.text))
 }
 
-// returnsTag reports whether a function returns a pair whose first word is less than a word, or a constant: a tag.
-func returnsTag(f *provenance.Callee) bool {
-	return f.Known && f.RetPair && (f.Returns > 0 && f.Returns < 8 || f.ReturnsConst)
+// returnsTag reports whether a result is a tag by the callee's code, how surely, and what told: it returns a pair whose first
+// word is a constant or less than a word, sets only the low byte on some way out, or sets less than a word.
+func (c *Case) returnsTag(r *provenance.Step, f *provenance.Callee) (weight float64, how string) {
+	if !f.Known || secondResult(r.Reg) {
+		return 0, ""
+	}
+	for _, in := range c.inside(r) {
+		if in.Kind == provenance.StepArith && setsByte(in.Insn) {
+			return wTagAsPointer, "sets only the low byte of it (" + in.Insn + ")"
+		}
+	}
+	switch {
+	case f.RetPair && (f.Returns > 0 && f.Returns < 8 || f.ReturnsConst):
+		return wTagAsPointer, "returns a pair, a tag in al and a value in rdx"
+	case f.Returns > 0 && f.Returns < 8:
+		return wNarrowTag, fmt.Sprintf("sets only %d bytes of it", f.Returns)
+	}
+	return 0, ""
+}
+
+// setsByte reports whether an instruction writes one byte.
+func setsByte(insn string) bool {
+	_, operands, _ := strings.Cut(insn, " ")
+	dst, _, _ := strings.Cut(operands, ",")
+	switch dst {
+	case "al", "bl", "cl", "dl", "sil", "dil", "bpl":
+		return true
+	}
+	return strings.HasPrefix(dst, "byte ptr")
+}
+
+// tagged reports whether the profile's layout of what a function returns begins with a tag of one byte.
+func (c *Case) tagged(e *profile.Extern) bool {
+	if e == nil {
+		return false
+	}
+	l := c.Profile.Layout(e.Returns)
+	return l != nil && len(l.Fields) > 1 && l.Fields[0].Size == 1
 }
 
 // aggregateArgument: the two words of a pair were passed where the callee takes one pointer.

@@ -108,7 +108,7 @@ func intAsPointer(c *Case) *Hypothesis {
 	if s == nil {
 		s = v.last()
 	}
-	symbol, extern := v.stack.symbol(v.suspect), ""
+	symbol, extern := v.suspectSymbol(), ""
 	if s != nil {
 		symbol, extern = c.sides(s)
 	}
@@ -196,5 +196,6 @@ func (c *Case) numberOrigin(h *Hypothesis, zero bool) {
 	case !zero && e != nil && e.NullKind != "":
 		h.fact(true, "returned-number", "origin", tiered(r.Tier, wReturnedWord), "%s returned it", c.readable(r.Callee))
 	}
-	h.fact(returnsTag(&f), "returns-pair", "shape", wPairNotPointer, "%s returns a pair; the number is its tag", c.readable(r.Callee))
+	tag, how := c.returnsTag(r, &f)
+	h.fact(tag >= wTagAsPointer, "returns-tag", "shape", wPairNotPointer, "the number is a tag: %s %s", c.readable(r.Callee), how)
 }

@@ -94,7 +94,7 @@ func (c *Case) sides(s *site) (symbol, extern string) {
 		return to, from // the runtime called back into the program
 	}
 	if !c.isProgram(from) && v.suspect >= 0 {
-		from = v.stack.symbol(v.suspect)
+		from = v.suspectSymbol()
 		if v.suspect > 0 {
 			to = v.stack.symbol(v.suspect - 1)
 		}

@@ -135,5 +135,5 @@ func (c *Case) chainSides() (symbol, extern string) {
 	if v.operation >= 0 {
 		extern = v.stack.symbol(v.operation)
 	}
-	return v.stack.symbol(v.suspect), extern
+	return v.suspectSymbol(), extern
 }

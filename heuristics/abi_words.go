@@ -27,7 +27,7 @@ func (c *Case) abiFromWords() []*Hypothesis {
 	if !ok {
 		return nil
 	}
-	symbol, extern := v.stack.symbol(v.suspect), ""
+	symbol, extern := v.suspectSymbol(), ""
 	if v.operation >= 0 {
 		extern = v.stack.symbol(v.operation)
 	}
@@ -44,7 +44,7 @@ func (c *Case) abiFromSize(size uint64) []*Hypothesis {
 	}
 	v := c.facts()
 	text := printable(size)
-	symbol, extern := v.stack.symbol(v.suspect), ""
+	symbol, extern := v.suspectSymbol(), ""
 	if v.operation >= 0 {
 		extern = v.stack.symbol(v.operation)
 	}

@@ -22,7 +22,7 @@ func runArithmetic(c *Case) Finding {
 	h.fact(divides, "division", "instruction", wDivision, "the instruction divides: %s", insn(c))
 	h.fact(zero, "divisor-zero", "divisor", wDivisorZero, "the divisor is 0")
 	c.blameOrigin(h)
-	who := v.stack.name(max(0, v.suspect))
+	who := v.suspectName()
 	h.Title = who + " divided by zero"
 	if f != nil && f.ValueOK && !zero {
 		h.Title = who + " divided the smallest number by -1: the quotient does not fit"

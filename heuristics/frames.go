@@ -110,6 +110,23 @@ func (c *Case) FirstProgramFrame() int { return c.facts().suspect }
 // Suspect is the frame whose code should be read first, an index in the focus stack, or -1.
 func (c *Case) Suspect() int { return c.facts().suspect }
 
+// suspectSymbol is the raw symbol of the function to read first: of the suspect's frame, or of the function below it
+// whose frame is gone.
+func (v *view) suspectSymbol() string {
+	if v.hidden != "" {
+		return v.hidden
+	}
+	return v.stack.symbol(v.suspect)
+}
+
+// suspectName is suspectSymbol for people.
+func (v *view) suspectName() string {
+	if v.hidden != "" {
+		return v.hidden
+	}
+	return v.stack.name(v.suspect)
+}
+
 // Operation is the frame that names what the suspect had asked for, an index in the focus stack, or -1.
 func (c *Case) Operation() int { return c.facts().operation }
 

@@ -32,7 +32,7 @@ func runHeap(c *Case) Finding {
 	c.blameSuspect(h)
 	h.Title = "The heap is damaged"
 	if v.suspect >= 0 {
-		h.Title = fmt.Sprintf("The heap is damaged; it was noticed in a call by %s", v.stack.name(v.suspect))
+		h.Title = fmt.Sprintf("The heap is damaged; it was noticed in a call by %s", v.suspectName())
 	}
 	h.Summary = "The allocator or collector found its own records overwritten. The damage was done earlier, perhaps by other code than what is on the stack: a write past an end, a second free, a write to freed memory."
 	if words != nil {

@@ -71,7 +71,7 @@ func (c *Case) blame(h *Hypothesis, symbol, extern string) {
 // blameSuspect blames the frame to read first and the runtime function that it had called.
 func (c *Case) blameSuspect(h *Hypothesis) {
 	v := c.facts()
-	symbol, extern := v.stack.symbol(v.suspect), ""
+	symbol, extern := v.suspectSymbol(), ""
 	if v.operation >= 0 {
 		extern = v.stack.symbol(v.operation)
 		if symbol == "" {

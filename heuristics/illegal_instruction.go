@@ -19,7 +19,7 @@ func runIllegal(c *Case) Finding {
 	h.fact(trap, "trap", "instruction", wTrap, "the instruction is a trap that the compiler put there (%s): code that must never be reached", insn(c))
 	h.fact(!trap && c.Fault != nil, "undefined", "instruction", wUndefined, "this processor does not know the instruction (%s)", insn(c))
 	c.blameSuspect(h)
-	who := v.stack.name(max(0, v.suspect))
+	who := v.suspectName()
 	h.Title = who + " reached code that the compiler believed unreachable"
 	h.Summary = "The instruction is a deliberate trap: behind a call that must not return, in a branch that must not be taken, or for undefined behaviour."
 	if !trap {

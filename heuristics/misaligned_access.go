@@ -21,7 +21,7 @@ func runMisaligned(c *Case) Finding {
 	h.fact(b.known && c.pointerTo(b.value), "mapped", "value", wMisalignedMapped, "the address itself is mapped: only its alignment is wrong")
 	h.fact(b.known && b.inRust && !c.pointerTo(b.value), "no-pointer", "value", wMisalignedGarbage, "the value is no address at all: its alignment is only what was noticed first")
 	c.blameOrigin(h)
-	h.Title = fmt.Sprintf("%s used an address that is not aligned: %s", v.stack.name(max(0, v.suspect)), b.text)
+	h.Title = fmt.Sprintf("%s used an address that is not aligned: %s", v.suspectName(), b.text)
 	h.Summary = "The address is not a multiple of what the access needs. " + c.originSentence()
 	if c.Fault != nil && strings.Contains(c.Fault.Operand, "rsp") {
 		h.Summary += " The operand is on the stack: somewhere a call was made with rsp not aligned to 16."

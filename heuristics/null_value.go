@@ -102,8 +102,8 @@ func (c *Case) returnedNull(h *Hypothesis, r *provenance.Step) {
 		"%s returns a number, and 0 is one", callee)
 	h.fact(f.Known && !f.Partial && f.Returns == 0 && !f.SRet, "sets-no-result", "knowledge", wSetsNoResult,
 		"the code of %s sets no result on some path: what the caller took was left over in the register", callee)
-	h.fact(returnsTag(&f), "returns-pair", "shape", wPairNotPointer,
-		"%s returns a pair whose first word is a tag: 0 is a tag there, not a pointer", callee)
+	tag, how := c.returnsTag(r, &f)
+	h.fact(tag > 0, "returns-tag", "shape", wPairNotPointer, "%s returns no address: it %s", callee, how)
 	h.fact(mismatchedPair(call, &f, r), "reads-pair", "shape", wPairNotPointer,
 		"the caller takes a second result register that %s does not set", callee)
 }
@@ -136,7 +136,7 @@ func tiered(t provenance.Tier, w float64) float64 {
 func (c *Case) describeNull(h *Hypothesis) {
 	v := c.facts()
 	user := v.stack.name(max(0, v.operation))
-	who := v.stack.name(v.suspect)
+	who := v.suspectName()
 	offset := ""
 	if c.Fault != nil && c.Fault.Offset != 0 {
 		offset = fmt.Sprintf(" at offset %d", c.Fault.Offset)
@@ -169,7 +169,7 @@ func (c *Case) blamedSymbol(symbol string) string {
 	if c.isProgram(symbol) || v.suspect < 0 {
 		return symbol
 	}
-	return v.stack.symbol(v.suspect)
+	return v.suspectSymbol()
 }
 
 // blamedExtern is the runtime function at the boundary: the one given, unless that is the program's own.

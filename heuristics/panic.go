@@ -209,7 +209,7 @@ func (c *Case) silentAbort() *Hypothesis {
 	m := c.message(idPanic, "")
 	h.fact(m != nil && m.Kind == r.kind, "abort-words", "spoken", wPanicWords, "it printed: %q", lineText(m))
 	c.blameSuspect(h)
-	who := v.stack.name(v.suspect)
+	who := v.suspectName()
 	h.Title = upper(r.text) + ": " + who + " gave up"
 	h.Summary = "The process ended itself in " + who + ": " + r.text + ". That says nothing about memory."
 	h.next("read the condition before the abort in "+who, c.disassemble(h.Blame.Symbol))

@@ -27,7 +27,7 @@ func runReadOnly(c *Case) Finding {
 	h.fact(true, "write-protected", "access", wWriteProtected, "the instruction (%s) writes to memory that may only be read: %s", insn(c), region(c))
 	h.fact(f.Looks == provenance.LooksRodata || f.Looks == provenance.LooksCode, "constant", "value", wWritesConstant, "the address belongs to constants or code: %s", f.Describe)
 	c.blameOrigin(h)
-	h.Title = fmt.Sprintf("%s wrote to read-only memory", v.stack.name(max(0, v.suspect)))
+	h.Title = fmt.Sprintf("%s wrote to read-only memory", v.suspectName())
 	h.Summary = fmt.Sprintf("The address is mapped, but not for writing (%s). %s", region(c), c.originSentence())
 	h.next("copy the constant before changing it; look where "+c.readable(h.Blame.Symbol)+" takes the address from", c.disassemble(h.Blame.Symbol))
 	return finding(h)

@@ -2,6 +2,7 @@ package heuristics
 
 import (
 	"fmt"
+	"strings"
 
 	"meshdiag/profile"
 	"meshdiag/provenance"
@@ -99,8 +100,32 @@ func (c *Case) siteAt(st stack, from, to, arg int) site {
 	if to >= 0 && to < len(st.frames) {
 		s.ext, start = st.infos[to].Extern, st.frames[to].Symbol.Start
 	}
+	if c.jumpedOn(s.call, start, s.symbol) {
+		s.call = nil // it was entered by a jump: the call in the caller's frame was of another function
+	}
 	s.callee = c.calleeOf(s.call, start, s.symbol)
 	return s
+}
+
+// jumpedOn reports whether the function that a call went to is not the one that runs: it has jumped on (a tail call) and
+// its frame is gone.
+func (c *Case) jumpedOn(call *provenance.Call, start uint64, symbol string) bool {
+	if call == nil || call.Callee == "" || symbol == "" || strings.TrimSuffix(call.Callee, "@plt") == symbol {
+		return false
+	}
+	return start != 0 && call.Target != 0 && call.Target != start && call.CalleeLo != start
+}
+
+// findHidden is the function of the program whose frame is missing just above the innermost frames that are not the
+// program's: it made a tail call into the runtime. "" when there is none.
+func (c *Case) findHidden(v *view) string {
+	for i := 0; i+1 < len(v.stack.frames) && (v.suspect < 0 || i < v.suspect); i++ {
+		call := c.activeCall(v.stack, i+1)
+		if c.jumpedOn(call, v.stack.frames[i].Symbol.Start, v.stack.symbol(i)) && c.isProgram(call.Callee) {
+			return call.Callee
+		}
+	}
+	return ""
 }
 
 // misalignedReach is how far behind a pointer a field may lie that a debug build refused as misaligned.

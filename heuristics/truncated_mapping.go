@@ -20,7 +20,7 @@ func runPastFile(c *Case) Finding {
 	h.fact(v.is(unix.SIGBUS), "sigbus", "signal", wSigbus, "the signal is SIGBUS: the address is mapped, but there is nothing behind it")
 	h.fact(true, "past-file", "place", wPastFile, "the page lies behind the end of the file that is mapped there: %s", region(c))
 	c.blameSuspect(h)
-	h.Title = fmt.Sprintf("%s read behind the end of a mapped file", v.stack.name(max(0, v.suspect)))
+	h.Title = fmt.Sprintf("%s read behind the end of a mapped file", v.suspectName())
 	h.Summary = "The file is shorter than its mapping: it was cut after it had been mapped, or mapped with too great a length. " + region(c)
 	h.next("find who shortens the file while it is mapped; replace files by rename instead of writing over them")
 	return finding(h)

@@ -81,7 +81,7 @@ func (c *Case) certain() string {
 		what = "it ended"
 	}
 	if v.suspect >= 0 {
-		what += " in " + v.stack.name(v.suspect)
+		what += " in " + v.suspectName()
 	}
 	return what
 }

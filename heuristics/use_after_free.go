@@ -22,7 +22,7 @@ func runFreed(c *Case) Finding {
 			"the word at %s is a protected free-list link of glibc: the object that it was read from is freed", hex(l.Mem))
 	}
 	c.blameOrigin(h)
-	h.Title = fmt.Sprintf("%s used an object that was freed", v.stack.name(max(0, v.suspect)))
+	h.Title = fmt.Sprintf("%s used an object that was freed", v.suspectName())
 	h.Summary = "What was read out of the object is what an allocator leaves in freed memory. " + c.originSentence()
 	h.next("find who frees the object while " + c.readable(h.Blame.Symbol) + " still uses it: run it under valgrind, or build with -fsanitize=address")
 	return finding(h)

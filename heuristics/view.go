@@ -16,7 +16,8 @@ type view struct {
 	signal *crash.Signal // of the focus thread, else the one the process died of; nil none
 	stack  stack         // trusted frames of the focus thread
 
-	suspect, operation, context int // indexes in stack; -1 none
+	suspect, operation, context int    // indexes in stack; -1 none
+	hidden                      string // function of the program below the suspect whose frame is gone (a tail call); "" none
 
 	panic  *PanicSite // the panic that ended the process; nil when none did
 	bad    *badValue  // the value that was used as an address; nil when no address was bad
@@ -55,6 +56,7 @@ func (c *Case) facts() *view {
 	v.suspect = v.stack.program()
 	v.operation = v.stack.operation(v.suspect)
 	v.context = v.stack.context(v.suspect)
+	v.hidden = c.findHidden(v)
 	v.bad = c.findBad(v)
 	v.sites = c.findSites(v)
 	if c.Chain != nil && len(c.Chain.Steps) > 1 {

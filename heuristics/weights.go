@@ -117,6 +117,8 @@ const (
 	wHalfHasSource    = -1.5
 	wNullConstTyped   = -0.5
 	wBesidePointer    = -1.2
+	wNarrowTag        = 2.0
+	wKnownTagged      = 1.2
 	wWalkedOff        = 1.8
 	wEnvironment      = 2.5
 	wOtherShape       = 2.2

@@ -34,9 +34,9 @@ func runWild(c *Case) Finding {
 	h.fact(b.looks == provenance.LooksText && b.known && c.Profile != nil, "text", "looks", wTextHasSource, "its bytes are text: it was read from somewhere")
 	c.blameOrigin(h)
 	who := c.readable(h.Blame.Symbol)
-	h.Title = fmt.Sprintf("%s used a bad address: %s", v.stack.name(v.suspect), b.text)
+	h.Title = fmt.Sprintf("%s used a bad address: %s", v.suspectName(), b.text)
 	if b.class == provenance.ClassPastEnd {
-		h.Title = fmt.Sprintf("%s ran past the end of %s", v.stack.name(v.suspect), region(c))
+		h.Title = fmt.Sprintf("%s ran past the end of %s", v.suspectName(), region(c))
 	}
 	h.Summary = fmt.Sprintf("The address is garbage (%s). %s", b.text, c.originSentence())
 	h.next("follow the value back in "+who, c.disassemble(h.Blame.Symbol),
