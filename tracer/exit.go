@@ -1,6 +1,8 @@
 package tracer
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"meshdiag/crash"
@@ -66,7 +68,10 @@ func (t *tracer) inspectExit() {
 			focus = th
 		}
 	}
-	if !t.inspected && focus != nil {
+	if focus == nil {
+		return // killed out of their exit events: inspectRemains reports what was noted
+	}
+	if !t.inspected {
 		out := crash.Outcome{End: crash.EndExit, ExitCode: p.exitCode}
 		if p.exitSig != 0 {
 			out = crash.Outcome{End: crash.EndSignal, Signal: t.sentSignal(p.exitSig)}
@@ -99,15 +104,20 @@ func (t *tracer) inspectRemains() {
 	if t.inspected {
 		return
 	}
-	t.warn("The process was gone before it could be looked at: there are no registers and no memory.")
+	t.warn("The process was gone before it could be looked at: its memory could not be read.")
 	out := t.outcome()
 	out.Elapsed = t.out.now()
 	c := &crash.Crash{
 		Target:  t.describe(0),
 		Outcome: out,
+		Threads: t.target.departed,
 		Focus:   -1,
 		Memory:  crash.NoMemory{},
 		Panics:  t.sightings.list(),
+	}
+	sortThreads(c.Threads, t.target.pid)
+	if len(c.Threads) > 0 {
+		c.Focus = max(0, slices.IndexFunc(c.Threads, func(th crash.Thread) bool { return th.TID == t.target.caller }))
 	}
 	t.inspect(c)
 }

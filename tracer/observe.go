@@ -101,7 +101,12 @@ func (t *tracer) observeThreads(focus *thread, sig *crash.Signal) []crash.Thread
 			list[i].FP = xstate(focus.tid)
 		}
 	}
-	leader := t.target.pid
+	sortThreads(list, t.target.pid)
+	return list
+}
+
+// sortThreads puts the leader first, then the others by rising TID.
+func sortThreads(list []crash.Thread, leader int) {
 	slices.SortFunc(list, func(a, b crash.Thread) int {
 		switch {
 		case a.TID == b.TID:
@@ -113,7 +118,6 @@ func (t *tracer) observeThreads(focus *thread, sig *crash.Signal) []crash.Thread
 		}
 		return a.TID - b.TID
 	})
-	return list
 }
 
 func liveState(tid int) string {

@@ -337,6 +337,45 @@ func TestCoreDump(t *testing.T) {
 	}
 }
 
+// TestCoreShowsOwnCode looks into the core of a program that died with breakpoints planted: the pages of code that were
+// written to are in it, and must hold the program's own bytes.
+func TestCoreShowsOwnCode(t *testing.T) {
+	if pattern, _ := os.ReadFile("/proc/sys/kernel/core_pattern"); strings.TrimSpace(string(pattern)) != "core" {
+		t.Skipf("core_pattern is %q: cores do not appear in the working directory", pattern)
+	}
+	path := program(t, "panics.c")
+	dir := t.TempDir()
+	cmd, report := command(t, "/bin/sh", []string{"-c", "ulimit -c unlimited; exec " + path}, true, withBreaks+"=panic_begin,odd_begin")
+	cmd.Dir = dir
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if r := ended(t, cmd, report); r.code != 128+6 || !r.dumped || r.res.Sights != 5 {
+		t.Fatalf("status %d, dumped %v, %d sightings", r.code, r.dumped, r.res.Sights)
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "core*"))
+	if len(files) != 1 {
+		t.Fatalf("cores %v", files)
+	}
+	core, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	addrs, err := resolveSymbols(path, []string{"panic_begin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := exe[addrs["panic_begin"]:][:16] // linked at their file offsets, as gcc does for code
+	patched := append([]byte{int3}, code[1:]...)
+	if !bytes.Contains(core, code) || bytes.Contains(core, patched) {
+		t.Errorf("own code in the core: %v, int3 in the core: %v", bytes.Contains(core, code), bytes.Contains(core, patched))
+	}
+}
+
 // TestNothingStaysBehind kills the launcher: the target and its child must go too.
 func TestNothingStaysBehind(t *testing.T) {
 	cmd, _ := command(t, program(t, "sleepy.c"), nil, true)
