@@ -70,6 +70,7 @@ func (f *file) build(name string, text []byte, trusted bool) (*Profile, error) {
 	p.externs.prefix = p.Prefix
 	p.externs.noLines = f.ExternLines != nil && !*f.ExternLines
 	b.externs(p, f.Externs)
+	b.world(p, f)
 	return p, b.err
 }
 

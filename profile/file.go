@@ -36,6 +36,9 @@ type file struct {
 	Sources     []fileSource      `toml:"sources"`
 	Layouts     []fileLayout      `toml:"layouts"`
 	Externs     []fileExtern      `toml:"externs"`
+	Database    *fileDatabase     `toml:"database"`
+	Servers     []fileServer      `toml:"servers"`
+	Artefacts   *fileArtefacts    `toml:"artefacts"`
 }
 
 type fileEntry struct {

@@ -213,6 +213,7 @@ func (f *file) merge(base *file) {
 	f.Sources = append(f.Sources, base.Sources...)
 	f.Layouts = append(f.Layouts, slices.DeleteFunc(base.Layouts, func(r fileLayout) bool { return dropped(r.ID) })...)
 	f.Externs = append(f.Externs, slices.DeleteFunc(base.Externs, func(r fileExtern) bool { return dropped(r.Symbol) })...)
+	f.mergeWorld(base, dropped)
 }
 
 // Recognise returns the built-in profile whose runtime a binary carries: has tells whether the binary has (defines or

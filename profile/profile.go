@@ -27,6 +27,9 @@ type Profile struct {
 	Stacks      Stacks
 	Sources     []SourceRule
 	Values      []Layout
+	Database    *Database // what the program expects of its database; nil: nothing is known
+	Servers     []Server  // ports that it listens on once it is up
+	Artefacts   Artefacts
 
 	externs externTable
 	cache   classifyCache
