@@ -50,6 +50,68 @@ func TestLabCoreAgreesWithRun(t *testing.T) {
 	}
 }
 
+// TestLabKernelCore holds the kernel's cores of startup faults and of later ones against the run: answer and phase. Nobody
+// saw the output of these, so the phase comes from where the entry function's frame returns to. That cannot tell whether a
+// call that has not returned printed its own message already: the phase may be the one before.
+func TestLabKernelCore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs the lab's server")
+	}
+	diagnose.NeedPlainCores(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	pg, err := lab.StartPostgres(ctx)
+	if err != nil {
+		t.Skipf("the lab needs a PostgreSQL server: %v", err)
+	}
+	t.Cleanup(pg.Stop)
+	meshdiag := buildMeshdiag(t)
+	faults, err := lab.Catalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range faults {
+		if os.Getenv("MESHDIAG_LAW") != "all" && !slices.Contains(labFaults, f.ID) {
+			continue
+		}
+		t.Run(f.ID, func(t *testing.T) {
+			core := labKernelCore(t, ctx, f, pg)
+			live, _ := labReports(t, ctx, meshdiag, f, pg)
+			if a, b := live.Phase.Index, core.Phase.Index; a == nil || b == nil || *a-*b > 1 || *a < *b {
+				t.Errorf("phase live %v, core %v (%v)", live.Phase, core.Phase, core.Phase.Why)
+			}
+			if live.Outcome.Kind == "panicked" {
+				// The words of a panic decide its cause, and they were printed only.
+				live, core = &report.Report{Outcome: live.Outcome}, &report.Report{Outcome: core.Outcome}
+			}
+			diagnose.CompareReports(t, live, core)
+		})
+	}
+}
+
+// labKernelCore runs a fault bare and reports on the core that the kernel wrote.
+func labKernelCore(t *testing.T, ctx context.Context, f lab.Fault, pg *lab.Postgres) *report.Report {
+	s, err := lab.NewScenario(ctx, f, lab.Variant{}, pg)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer s.Cleanup()
+	dir := t.TempDir()
+	result, err := lab.Run(ctx, s, []string{"sh", "-c", `cd "$0" && ulimit -c unlimited && shift && exec "$@"`, dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cores, _ := filepath.Glob(filepath.Join(dir, "core*"))
+	if len(cores) != 1 {
+		t.Skipf("the kernel writes no core of it: %+v", result.Signal)
+	}
+	r, err := diagnose.Core(ctx, diagnose.CoreOptions{Path: cores[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 func buildMeshdiag(t *testing.T) string {
 	exe := filepath.Join(t.TempDir(), "meshdiag")
 	if out, err := exec.Command("go", "build", "-o", exe, "meshdiag/cmd/meshdiag").CombinedOutput(); err != nil {
