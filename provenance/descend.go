@@ -22,8 +22,17 @@ func (t *trace) returned(v *view, d def, p place, want value, depth int) *path {
 		s.Text = fmt.Sprintf("%s was called at %s and %s was taken for its result, but %s does not set %s", name, t.a.nameAt(n.addr), s.Reg, name, s.Reg)
 		return end(StepReturn, "the callee does not return what the caller reads", Likely).then(s)
 	}
+	if c := t.a.Callee(s.CalleeAddr); p.kind == placeReg && p.reg == insn.RAX && c.Known && !c.Partial {
+		if c.Returns == 0 && !c.FloatReturn {
+			s.Tier = Likely
+			s.Text = fmt.Sprintf("%s was called at %s and rax was taken for its result, but %s does not set rax on every way out", name, t.a.nameAt(n.addr), name)
+			return end(StepReturn, "the callee does not return what the caller reads", Likely).then(s)
+		}
+	}
 	if s.CalleeAddr != 0 && p.kind == placeReg {
+		forks := t.forks // what the callee's exits cost is not taken from the chain itself
 		exits, arg := t.explain(s.CalleeAddr, p, want, 0)
+		t.forks = forks
 		out.inside = exits
 		if arg >= 0 && depth < maxHops/2 {
 			s.Text += fmt.Sprintf(", which gives back its argument %d", arg+1)
@@ -190,6 +199,9 @@ func (t *trace) writtenByCall(v *view, d def, p place, want value) *path {
 	s.CalleeAddr, s.Callee = t.callTarget(v, d.at)
 	s.Arg = d.arg
 	s.Text = fmt.Sprintf("%s was given the address of %s as argument %d", orUnnamed(s.Callee), s.Reg, d.arg+1)
+	if d.arg < 0 {
+		s.Text = fmt.Sprintf("%s has a pointer to %s", orUnnamed(s.Callee), s.Reg)
+	}
 	if d.off != 0 {
 		s.Text += fmt.Sprintf(" (minus %#x)", d.off)
 	}

@@ -27,7 +27,7 @@ func (t *trace) each(v *view, i int, p place, want value, defs []def, depth int)
 	var paths []*path
 	for _, d := range defs {
 		if t.forks++; t.forks > maxForks {
-			return []*path{end(StepUnknown, "it may have come from too many places", Possible)}
+			return append(paths, end(StepUnknown, "it may have come from too many places", Possible))
 		}
 		paths = append(paths, t.define(v, i, p, want, d, depth))
 	}
@@ -109,14 +109,16 @@ func (t *trace) choose(paths []*path) *path {
 	}
 	best := left[0]
 	for _, p := range left[1:] {
-		if betterPath(p, best) {
+		if len(best.steps) == 0 || betterPath(p, best) {
 			best = p
 		}
 	}
 	var others []Step
 	for _, p := range left {
 		switch {
-		case p == best || len(p.steps) == 0:
+		case p == best:
+		case len(p.steps) == 0:
+			others = append(others, Step{Kind: StepUnknown, Frame: -1, Arg: -1, Text: p.stop, Tier: Possible})
 		case !sameOrigin(p, best):
 			others = append(others, p.steps[len(p.steps)-1])
 			others = append(others, p.others...)
@@ -128,7 +130,10 @@ func (t *trace) choose(paths []*path) *path {
 	}
 	if len(others) > 0 {
 		best.others = append(best.others, others...)
-		best.tier = Possible
+		best.tier = weaker(best.tier, Likely)
+		if !sameCallee(best, others) {
+			best.tier = Possible
+		}
 	} else if dropped > 0 && len(best.steps) > 0 {
 		t.applyAssumptions(best, []string{fmt.Sprintf("%s ruled out because the values differ", otherWays(dropped))})
 	}
@@ -148,6 +153,20 @@ func betterPath(p, q *path) bool {
 		return weaker(p.tier, q.tier) == q.tier
 	}
 	return q.origin == StepUnknown && p.origin != StepUnknown
+}
+
+// sameCallee: all ways end in a result of the same function, only called at different places.
+func sameCallee(p *path, others []Step) bool {
+	if len(p.steps) == 0 {
+		return false
+	}
+	last := p.steps[len(p.steps)-1]
+	for _, s := range others {
+		if s.Kind != StepReturn || last.Kind != StepReturn || s.CalleeAddr != last.CalleeAddr || s.CalleeAddr == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // arithmetic counts the steps that changed the value.

@@ -10,14 +10,20 @@ import (
 func (t *trace) fromMemory(v *view, i int, o insn.Operand, p place, rel uint64, want value, depth int) *path {
 	o.Mem.Disp += int64(rel)
 	o.Len = p.n
-	src, ok := t.a.memPlace(v, i, o, 4)
-	if !ok {
+	src, soft, ok := t.a.memPlace(v, i, o, 4)
+	var out *path
+	switch {
+	case !ok:
 		return t.unknownLoad(v, i, o, p, want, depth)
+	case src.kind == placeSlot:
+		out = t.reload(v, i, src, p, want, depth)
+	default:
+		out = t.load(v, i, o, src, p, want, depth)
 	}
-	if src.kind == placeSlot {
-		return t.reload(v, i, src, p, want, depth)
+	if soft {
+		t.applyAssumptions(out, []string{"the pointer that it was read through was not changed since"})
 	}
-	return t.load(v, i, o, src, p, want, depth)
+	return out
 }
 
 // reload continues at a stack slot of the same frame.

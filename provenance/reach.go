@@ -40,6 +40,7 @@ type reached struct {
 	defs    []def
 	region  []int    // instructions between the definitions and the use
 	assumed []string // what must hold for this to be the whole truth
+	suspect []int    // the stores and calls that the assumptions are about
 	cut     bool     // the budget ran out
 	kept    bool     // a call was crossed that is known to leave the register alone
 }
@@ -148,13 +149,22 @@ func (s *search) visit(j int) bool {
 		hits, covers, sure := s.a.writes(s.v, j, k, s.p)
 		switch {
 		case hits:
+			if !sure {
+				s.out.assume(fmt.Sprintf("the pointer of the store at %s was not changed since", s.a.nameAt(s.v.fn.nodes[j].addr)))
+			}
 			s.add(def{kind: defWrite, at: j, write: k, partial: !covers})
 			return true
 		case !sure:
-			s.out.assume(fmt.Sprintf("the store at %s does not hit it", s.a.nameAt(s.v.fn.nodes[j].addr)))
+			s.suspect(j, "the store at %s does not hit it")
 		}
 	}
 	return false
+}
+
+// suspect notes that instruction j may have written the place, and that it is assumed that it did not.
+func (s *search) suspect(j int, format string) {
+	s.out.assume(fmt.Sprintf(format, s.a.nameAt(s.v.fn.nodes[j].addr)))
+	s.out.suspect = append(s.out.suspect, j)
 }
 
 // writes relates assignment k of instruction j to p. sure is false when it is a store that may or may not hit.
@@ -191,17 +201,17 @@ func (a *Analyzer) stores(v *view, j int, w *insn.Write, p place) (hits, covers,
 	if p.kind == placeSlot && !v.fn.escapes(a, p.off) {
 		return false, false, true // no pointer to the slot exists
 	}
-	addr, ok := a.addressAt(v, j, w.Dst.Mem)
-	if !ok || repeat {
+	addr := a.addressAt(v, j, w.Dst.Mem)
+	if !addr.ok || repeat {
 		return false, false, false
 	}
 	switch {
 	case p.kind == placeMem:
-		hits, covers = p.overlap(int64(addr), size)
-		return hits, covers, true
+		hits, covers = p.overlap(int64(addr.v), size)
+		return hits, covers, !addr.soft
 	case v.cfaOK:
-		hits, covers = p.overlap(int64(addr-v.cfa), size)
-		return hits, covers, true
+		hits, covers = p.overlap(int64(addr.v-v.cfa), size)
+		return hits, covers, !addr.soft
 	}
 	return false, false, w.Dst.Mem.Base == insn.NoReg && w.Dst.Mem.Index == insn.NoReg
 }
@@ -279,7 +289,7 @@ func (s *search) callSlot(j int) bool {
 		return false
 	}
 	if f.leaked(s.a, s.p.off) {
-		s.out.assume(fmt.Sprintf("the call at %s does not write it", s.a.nameAt(f.nodes[j].addr)))
+		s.suspect(j, "the call at %s does not write it")
 	}
 	return false
 }
@@ -295,7 +305,7 @@ func (s *search) settleWeak() {
 	}
 	if written {
 		for _, d := range s.weak {
-			s.out.assume(fmt.Sprintf("the call at %s does not write it", s.a.nameAt(s.v.fn.nodes[d.at].addr)))
+			s.suspect(d.at, "the call at %s does not write it")
 		}
 		return
 	}
@@ -303,9 +313,13 @@ func (s *search) settleWeak() {
 	s.add(s.weak[0]) // the one nearest to the use was found first
 }
 
-// survives reports whether nothing writes p after instruction i on any way from there to the anchor. stop is where a
-// way that comes round again is cut off: the last execution of i is meant.
-func (a *Analyzer) survives(v *view, i, stop int, p place) bool {
+// survives reports whether nothing writes p after instruction i on any way from there to the anchor.
+func (a *Analyzer) survives(v *view, i, stop int, p place) bool { return a.fate(v, i, stop, p) == yes }
+
+// fate tells whether p keeps its bytes from behind instruction i to the anchor: yes, no, or maybe when only stores and
+// calls lie between of which it is not known where they write. stop is where a way that comes round again is cut off: the
+// last execution of i is meant.
+func (a *Analyzer) fate(v *view, i, stop int, p place) answer {
 	const limit = 4000
 	f := v.fn
 	ahead, count := newBitset(len(f.nodes)), 0
@@ -329,7 +343,7 @@ func (a *Analyzer) survives(v *view, i, stop int, p place) bool {
 			continue
 		}
 		if count > limit || !v.spend(1) {
-			return false
+			return no
 		}
 		f.successors(j, push)
 	}
@@ -337,49 +351,54 @@ func (a *Analyzer) survives(v *view, i, stop int, p place) bool {
 }
 
 // untouched checks the instructions of ahead from which the anchor can still be reached.
-func (a *Analyzer) untouched(v *view, ahead bitset, p place) bool {
+func (a *Analyzer) untouched(v *view, ahead bitset, p place) answer {
 	f := v.fn
 	if !ahead.has(v.anchor) {
-		return false
+		return no
 	}
-	back := newBitset(len(f.nodes))
+	back, kept := newBitset(len(f.nodes)), yes
 	work := []int{v.anchor}
-	for len(work) > 0 {
+	for len(work) > 0 && kept != no {
 		j := work[len(work)-1]
 		work = work[:len(work)-1]
-		bad := false
 		f.predecessors(j, func(q int) {
 			if !ahead.has(q) || q == v.anchor || !back.add(q) {
 				return
 			}
 			work = append(work, q)
-			bad = bad || a.disturbs(v, q, p)
+			switch a.disturbs(v, q, p) {
+			case yes:
+				kept = no
+			case maybe:
+				if kept == yes {
+					kept = maybe
+				}
+			}
 		})
-		if bad {
-			return false
-		}
 	}
-	return true
+	return kept
 }
 
-// disturbs reports whether instruction j writes p, or may.
-func (a *Analyzer) disturbs(v *view, j int, p place) bool {
+// disturbs tells whether instruction j writes p.
+func (a *Analyzer) disturbs(v *view, j int, p place) answer {
 	if v.fn.nodes[j].flow == insn.FlowCall {
-		switch p.kind {
-		case placeReg:
-			return !calleeSaved(p.reg)
-		case placeSlot:
-			return a.callMayWrite(v.fn, j, p.off)
+		switch {
+		case p.kind == placeReg && calleeSaved(p.reg), p.kind == placeSlot && !a.callMayWrite(v.fn, j, p.off):
+			return no
+		case p.kind == placeReg:
+			return yes
 		}
-		return true
+		return maybe
 	}
 	if !v.fn.nodes[j].mayWrite(p) {
-		return false
+		return no
 	}
 	for k := range v.fn.eff(j).Writes {
-		if hits, _, sure := a.writes(v, j, k, p); hits || !sure {
-			return true
+		if hits, _, sure := a.writes(v, j, k, p); hits && sure {
+			return yes
+		} else if hits || !sure {
+			return maybe
 		}
 	}
-	return false
+	return no
 }

@@ -191,7 +191,8 @@ func (a *Analyzer) sourcePlace(v *view, i int, o insn.Operand) (place, bool) {
 	case insn.RegOperand:
 		return regPlace(o.Reg, o.Lo, o.Len), true
 	case insn.MemOperand:
-		return a.memPlace(v, i, o, 4)
+		p, _, ok := a.memPlace(v, i, o, 4)
+		return p, ok
 	}
 	return place{}, false
 }

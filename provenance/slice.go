@@ -85,12 +85,12 @@ func (t *trace) fromFault(f *Fault) *path {
 		if f.Class == ClassArithmetic && f.Size > 0 {
 			n = uint8(f.Size)
 		}
-		return t.follow(v, v.anchor, regPlace(r, 0, n), value{f.Value, f.ValueOK}, 0)
+		return t.follow(v, v.anchor, regPlace(r, 0, n), value{v: f.Value, ok: f.ValueOK}, 0)
 	}
 	if f.Class == ClassArithmetic && f.AddressOK {
 		eff := v.fn.eff(v.anchor)
 		src := eff.Writes[0].Src[len(eff.Writes[0].Src)-1]
-		return t.fromMemory(v, v.anchor, src, regPlace(insn.Other, 0, src.Len), 0, value{f.Value, f.ValueOK}, 0)
+		return t.fromMemory(v, v.anchor, src, regPlace(insn.Other, 0, src.Len), 0, value{v: f.Value, ok: f.ValueOK}, 0)
 	}
 	if f.ValueOK && f.Class == ClassNull {
 		s := t.step(v, v.anchor, StepConst, regPlace(insn.Other, 0, 8), known(0))

@@ -121,12 +121,44 @@ func (t *trace) follow(v *view, i int, p place, want value, depth int) *path {
 		best = end(StepUnknown, "no instruction that sets it was found", Possible)
 	case 1:
 		best = t.define(v, i, p, want, got.defs[0], depth)
+		if best.wrong != "" && len(got.suspect) > 0 {
+			if other := t.bySuspect(v, i, p, want, got.suspect, best.wrong, depth); other != nil {
+				return other
+			}
+		}
 	default:
 		best = t.join(v, i, p, want, got.defs, depth)
 	}
 	t.applyAssumptions(best, got.assumed)
 	best.checked = best.checked || t.tested(v, p, got.region)
 	return best
+}
+
+// bySuspect: what the only known definition gives is not what the place held, so that a store or call that was assumed to
+// miss the place must have hit it. With one suspect the trace goes on there.
+func (t *trace) bySuspect(v *view, i int, p place, want value, suspects []int, why string, depth int) *path {
+	j := suspects[0]
+	if len(suspects) > 1 {
+		s := t.step(v, i, StepUnknown, p, want)
+		s.Text = fmt.Sprintf("%s was changed through a pointer: %s, and %d stores and calls may have", s.Reg, why, len(suspects))
+		return end(StepUnknown, "it was changed through a pointer", Possible).then(s)
+	}
+	proof := fmt.Sprintf("nothing else can have changed %s (%s)", t.a.placeName(v, i, p), why)
+	if v.fn.nodes[j].flow == insn.FlowCall {
+		out := t.writtenByCall(v, def{kind: defOut, at: j, arg: -1}, p, want)
+		t.applyAssumptions(out, []string{proof})
+		return out
+	}
+	for k := range v.fn.eff(j).Writes {
+		if w := &v.fn.eff(j).Writes[k]; w.Dst.Kind == insn.MemOperand {
+			out := t.assign(v, j, w, p, want, depth+1)
+			if out.wrong == "" {
+				t.applyAssumptions(out, []string{proof})
+				return out
+			}
+		}
+	}
+	return nil
 }
 
 // applyAssumptions notes what the search took for granted on the first step of the path that it led to.
@@ -212,14 +244,14 @@ func (t *trace) destStart(v *view, i int, w *insn.Write, p place) int64 {
 		}
 		return int64(v.cfa) + off
 	}
-	addr, ok := t.a.addressAt(v, i, w.Dst.Mem)
+	addr := t.a.addressAt(v, i, w.Dst.Mem)
 	switch {
-	case !ok:
+	case !addr.ok:
 		return p.start()
 	case p.kind == placeSlot:
-		return int64(addr - v.cfa)
+		return int64(addr.v - v.cfa)
 	}
-	return int64(addr)
+	return int64(addr.v)
 }
 
 func (t *trace) constant(v *view, i int, w *insn.Write, p place, want value, c uint64) *path {
@@ -274,7 +306,7 @@ func (t *trace) extended(v *view, i int, w *insn.Write, p place, start int64, wa
 	}
 	cutPlace := p
 	cutPlace.n = narrow
-	out := t.source(v, i, o, cutPlace, start, value{cut(want.v, int(narrow)), want.ok}, depth)
+	out := t.source(v, i, o, cutPlace, start, value{v: cut(want.v, int(narrow)), ok: want.ok}, depth)
 	if wrong != "" && out.wrong == "" {
 		out.wrong = wrong
 	}
@@ -338,7 +370,7 @@ func (t *trace) parts(v *view, i int, p place, want value, what string) *path {
 // sum continues behind r + k.
 func (t *trace) sum(v *view, i int, r insn.Reg, k int64, p place, want value, depth int) *path {
 	src := regPlace(r, 0, p.n)
-	before := value{cut(want.v-uint64(k), int(p.n)), want.ok}
+	before := value{v: cut(want.v-uint64(k), int(p.n)), ok: want.ok}
 	s := t.step(v, i, StepArith, src, before)
 	s.Text = fmt.Sprintf("%s: %s is the pointer here", s.Insn, r)
 	if k != 0 {
@@ -353,11 +385,11 @@ func (t *trace) added(v *view, i int, w *insn.Write, p place, want value, depth 
 		return t.parts(v, i, p, want, "a sum")
 	}
 	size := min(p.n, o.Len)
-	before := value{cut(want.v-uint64(w.Imm), int(size)), want.ok}
+	before := value{v: cut(want.v-uint64(w.Imm), int(size)), ok: want.ok}
 	s := t.step(v, i, StepArith, p, before)
 	s.Text = fmt.Sprintf("%s adds %d to it", s.Insn, w.Imm)
 	if o.Kind == insn.MemOperand {
-		src, ok := t.a.memPlace(v, i, o, 4)
+		src, _, ok := t.a.memPlace(v, i, o, 4)
 		if !ok {
 			return end(StepArith, "it was computed in memory", Likely).then(s)
 		}
@@ -425,5 +457,5 @@ func (a *Analyzer) readNow(addr uint64, n int) value {
 		return value{}
 	}
 	v, err := crash.ReadUint(a.crash.Memory, addr, n)
-	return value{v, err == nil}
+	return value{v: v, ok: err == nil}
 }

@@ -26,11 +26,12 @@ type view struct {
 
 // value is a 64-bit value, if known.
 type value struct {
-	v  uint64
-	ok bool
+	v    uint64
+	ok   bool
+	soft bool // only if no store whose address is not known changed it since
 }
 
-func known(v uint64) value { return value{v, true} }
+func known(v uint64) value { return value{v: v, ok: true} }
 
 type valueKey struct {
 	at  int
@@ -129,8 +130,7 @@ func (a *Analyzer) result(v *view, i int, w *insn.Write, depth int) value {
 	case insn.Const:
 		return known(uint64(w.Imm))
 	case insn.Addr:
-		addr, ok := a.addressAtDepth(v, i, w.Src[0].Mem, depth)
-		return value{addr, ok}
+		return a.addressValue(v, i, w.Src[0].Mem, depth)
 	case insn.Copy, insn.Zext, insn.Sext, insn.AddImm:
 		src := a.operandAt(v, i, w.Src[0], depth)
 		if !src.ok {
@@ -139,11 +139,13 @@ func (a *Analyzer) result(v *view, i int, w *insn.Write, depth int) value {
 		size := int(w.Src[0].Len)
 		switch w.Kind {
 		case insn.Sext:
-			return known(uint64(signed(src.v, size)))
+			src.v = uint64(signed(src.v, size))
 		case insn.AddImm:
-			return known(cut(src.v+uint64(w.Imm), size))
+			src.v = cut(src.v+uint64(w.Imm), size)
+		default:
+			src.v = cut(src.v, size)
 		}
-		return known(cut(src.v, size))
+		return src
 	}
 	return value{}
 }
@@ -156,31 +158,40 @@ func (a *Analyzer) operandAt(v *view, i int, o insn.Operand, depth int) value {
 		return known(uint64(o.Imm))
 	case insn.RegOperand:
 		val := a.regAtDepth(v, i, o.Reg, depth)
-		return value{val.v >> (8 * o.Lo), val.ok}
+		val.v >>= 8 * o.Lo
+		return val
 	case insn.MemOperand:
 		if o.Len != 1 && o.Len != 2 && o.Len != 4 && o.Len != 8 {
 			return value{}
 		}
-		p, ok := a.memPlace(v, i, o, depth)
-		if !ok || !a.survives(v, i-1, i, p) {
+		p, soft, ok := a.memPlace(v, i, o, depth)
+		if !ok {
 			return value{}
 		}
-		return a.content(v, p)
+		val := a.content(v, p)
+		val.soft = soft
+		switch a.fate(v, i-1, i, p) {
+		case no:
+			return value{}
+		case maybe:
+			val.soft = true
+		}
+		return val
 	}
 	return value{}
 }
 
 // addressAt is the address that memory operand m had at instruction i.
-func (a *Analyzer) addressAt(v *view, i int, m insn.Mem) (uint64, bool) {
-	return a.addressAtDepth(v, i, m, 4)
-}
+func (a *Analyzer) addressAt(v *view, i int, m insn.Mem) value { return a.addressValue(v, i, m, 4) }
 
-func (a *Analyzer) addressAtDepth(v *view, i int, m insn.Mem, depth int) (uint64, bool) {
+func (a *Analyzer) addressValue(v *view, i int, m insn.Mem, depth int) value {
 	if off, ok := a.slotOf(v.fn, i, m); ok {
-		return v.cfa + uint64(off), v.cfaOK
+		return value{v: v.cfa + uint64(off), ok: v.cfaOK}
 	}
-	return m.Address(func(r insn.Reg) (uint64, bool) {
+	soft := false
+	addr, ok := m.Address(func(r insn.Reg) (uint64, bool) {
 		val := a.regAtDepth(v, i, r, depth)
+		soft = soft || val.soft
 		return val.v, val.ok
 	}, func(s x86asm.Reg) (uint64, bool) {
 		if v.thread == nil || !v.thread.RegsOK {
@@ -191,18 +202,20 @@ func (a *Analyzer) addressAtDepth(v *view, i int, m insn.Mem, depth int) (uint64
 		}
 		return v.thread.Regs.GSBase, true
 	})
+	return value{addr, ok, soft}
 }
 
 // memPlace turns a memory operand of instruction i into a place: a slot of this frame where it is one, else an address.
-func (a *Analyzer) memPlace(v *view, i int, o insn.Operand, depth int) (place, bool) {
+// soft: the address was worked out on the assumption that no unknown store changed what it is made of.
+func (a *Analyzer) memPlace(v *view, i int, o insn.Operand, depth int) (p place, soft, ok bool) {
 	if off, ok := a.slotOf(v.fn, i, o.Mem); ok {
-		return slotPlace(off, o.Len), true
+		return slotPlace(off, o.Len), false, true
 	}
-	addr, ok := a.addressAtDepth(v, i, o.Mem, depth)
-	if !ok {
-		return place{}, false
+	addr := a.addressValue(v, i, o.Mem, depth)
+	if !addr.ok {
+		return place{}, false, false
 	}
-	return a.addressPlace(v, addr, o.Len), true
+	return a.addressPlace(v, addr.v, o.Len), addr.soft, true
 }
 
 // addressPlace is the place at an address: a slot when it lies within the frame's own part of the stack.
@@ -224,7 +237,7 @@ func (a *Analyzer) content(v *view, p place) value {
 	switch p.kind {
 	case placeReg:
 		val := v.anchorReg(p.reg)
-		return value{cut(val.v>>(8*p.lo), int(p.n)), val.ok}
+		return value{v: cut(val.v>>(8*p.lo), int(p.n)), ok: val.ok}
 	case placeSlot:
 		if !v.cfaOK {
 			return value{}
@@ -232,5 +245,5 @@ func (a *Analyzer) content(v *view, p place) value {
 		p.addr = v.cfa + uint64(p.off)
 	}
 	got, err := crash.ReadUint(a.crash.Memory, p.addr, int(p.n))
-	return value{got, err == nil}
+	return value{v: got, ok: err == nil}
 }

@@ -10,6 +10,7 @@
 
 volatile int zero;
 volatile long sink;
+long zero_long, at;
 int *global_ptr;
 static char text[] = "some text";
 
@@ -181,6 +182,38 @@ NOINLINE long checked(int key) {
 	return first_byte(s);
 }
 
+// stop: the other arm never returns, so only one definition can reach the use.
+NOINLINE void give_up(int k) {
+	sink = k;
+	abort();
+}
+NOINLINE long stop(int key) {
+	char *s;
+	if (key < 5) {
+		s = find(key);
+	} else {
+		give_up(key);
+	}
+	return *s + sink;
+}
+
+// stale: the variable is changed behind the back of the copy that is used.
+NOINLINE void change(long **p, long *to) { *p = to; }
+NOINLINE long stale(long *from) {
+	long *now = from;
+	long *volatile kept = now;
+	change(&now, &zero_long);
+	return *kept + *now;
+}
+
+// smash: the return address is overwritten.
+NOINLINE long smash(long n) {
+	volatile long buffer[2];
+	for (at = 0; at < n; at++) // a global, so that the loop does not overwrite its own counter
+		buffer[at] = 0x4141414141414141 + zero;
+	return buffer[0];
+}
+
 // recursion without an end.
 NOINLINE long endless(volatile long *p, long n) {
 	volatile char pad[200];
@@ -217,6 +250,9 @@ int main(int argc, char **argv) {
 	if (!strcmp(c, "byvalue")) r = byvalue(key);
 	if (!strcmp(c, "through")) r = through();
 	if (!strcmp(c, "checked")) r = checked(key);
+	if (!strcmp(c, "stop")) r = stop(key);
+	if (!strcmp(c, "stale")) r = stale((long *)(long)(key * 16));
+	if (!strcmp(c, "smash")) r = smash(key * 32);
 	if (!strcmp(c, "recursion")) r = endless((volatile long *)n, key);
 	if (!strcmp(c, "handler")) {
 		signal(SIGUSR1, on_signal);
