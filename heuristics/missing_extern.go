@@ -19,7 +19,7 @@ func runMissing(c *Case) Finding {
 	if len(f.Hypotheses) > 0 || c.Fault == nil {
 		return f
 	}
-	if !c.Fault.BranchBad {
+	if !c.Fault.BranchBad && c.Profile != nil { // without a runtime of externs nobody suspects one
 		return f.ruledOut(idMissing, "the program counter (%s) is in code: the call that led there was resolved", hex(c.Fault.PC))
 	}
 	return f
