@@ -316,3 +316,28 @@ func TestDescriptorsAreClosed(t *testing.T) {
 		}
 	}
 }
+
+// TestMemoryFallback reads through /proc/PID/mem, as where process_vm_readv is not allowed: the same bytes, and nothing that
+// the process itself could not read.
+func TestMemoryFallback(t *testing.T) {
+	watch(t, Options{Path: program(t, "busythreads.c")}, func(c *crash.Crash) {
+		mem := c.Memory.(*liveMemory)
+		sp := c.FocusThread().Regs.RSP
+		var direct, fallback [64]byte
+		_, err1 := mem.ReadMemory(direct[:], sp)
+		n, err2 := mem.readFile(fallback[:], sp)
+		if err1 != nil || err2 != nil || n != 64 || direct != fallback {
+			t.Errorf("% x (%v), through the file % x (%v)", direct, err1, fallback, err2)
+		}
+		for _, m := range c.Mappings {
+			if m.Perms&crash.Read == 0 {
+				if n, err := mem.readFile(fallback[:], m.Start); n != 0 || err == nil {
+					t.Fatalf("%s %#x was read", m.Perms, m.Start)
+				}
+			}
+		}
+		if n, err := mem.readFile(fallback[:], 0x10); n != 0 || err == nil {
+			t.Error("unmapped memory was read")
+		}
+	})
+}
