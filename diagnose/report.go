@@ -111,7 +111,10 @@ func (w *walk) output() report.Output {
 	out := report.Output{Tail: []report.OutputLine{}}
 	lines := w.end.Output.Lines
 	for _, l := range lines[max(0, len(lines)-tailLines):] {
-		line := report.OutputLine{AtS: seconds(l.At.Seconds()), Text: said(l.Text)}
+		line := report.OutputLine{Text: said(l.Text)}
+		if w.end.Output.Observed {
+			line.AtS = seconds(l.At.Seconds())
+		}
 		if l.Stream != crash.UnknownStream {
 			s := string(l.Stream)
 			line.Stream = &s

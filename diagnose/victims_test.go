@@ -45,7 +45,7 @@ func loadVictims(t testing.TB) []victim {
 // compile builds a victim; -O1 keeps its functions apart without keeping every value in memory.
 func compile(t testing.TB, v *victim, extra ...string) string {
 	src := filepath.Join("testdata/victims", v.Source)
-	exe := filepath.Join(t.TempDir(), strings.ReplaceAll(v.Source, ".", "-"))
+	exe := filepath.Join(t.TempDir(), strings.ReplaceAll(filepath.Base(v.Source), ".", "-"))
 	var cmd *exec.Cmd
 	switch filepath.Ext(v.Source) {
 	case ".c":

@@ -81,6 +81,7 @@ func (w *walk) focusStack() *symbols.Stack {
 
 // story reads what the target said and how far its start-up got.
 func (w *walk) story() {
+	w.pendingOutput()
 	w.c.Startup, w.c.Messages = startup.Read(w.crash, w.sym, w.prof, w.c.Stacks)
 	w.c.Roles = startup.Roles(w.crash, w.sym, w.c.Stacks, w.prof)
 	w.c.Panics = w.panics()
