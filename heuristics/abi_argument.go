@@ -81,6 +81,9 @@ func (c *Case) swappedWith(s *site) (other int, sure bool) {
 // shapeMismatch reports that the callee followed a good pointer into an object and found a bad word there.
 func (c *Case) shapeMismatch(s *site) bool {
 	v := c.facts()
+	if v.stack.within(v.end(), profile.PartCollector, profile.PartAllocator) >= 0 {
+		return false // they walk objects that no argument leads to
+	}
 	if c.Chain == nil || v.bad == nil || !v.bad.known || v.bad.class == provenance.ClassNull || s.from != v.suspect {
 		return false
 	}

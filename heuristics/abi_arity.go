@@ -175,7 +175,7 @@ func (v *view) callback(c *Case) *site {
 func (c *Case) environmentAsObject(s *site) bool {
 	v := c.facts()
 	inner := c.activeCall(v.stack, s.to)
-	outer := c.activeCall(v.stack, s.from+1)
+	outer := c.activeCall(v.stack, v.stack.programFrom(s.from+1)) // who gave the function to the runtime
 	if inner == nil || outer == nil || s.to == 0 {
 		return false
 	}

@@ -24,6 +24,9 @@ func runExit(c *Case) Finding {
 	h.fact(c.namedElsewhere(), "named-cause", "cause", wNamedElsewhere, "what it said points to something more exact")
 	last := c.lastFailure()
 	h.fact(m == nil && last != "", "last-words", "words", wLastWords, "its last words: %q", last)
+	if c.facts().suspect >= 0 {
+		c.blameSuspect(h)
+	}
 	h.Title = fmt.Sprintf("The program gave up by itself: exit status %d", code)
 	h.Summary = "It ended in an orderly way and reported a failure by its exit status."
 	if m != nil {

@@ -2,6 +2,7 @@ package heuristics
 
 import (
 	"fmt"
+	"strings"
 
 	"meshdiag/profile"
 	"meshdiag/provenance"
@@ -32,6 +33,8 @@ func runHandle(c *Case) Finding {
 	h.fact(true, "in-collector", "place", wInCollector, "the fault is in the collector: %s", v.stack.name(at))
 	h.fact(handle, "is-handle", "value", wIsHandle, "the value it failed on belongs to a live handle (%s)", from)
 	h.fact(number && !handle, "is-number", "value", wIsNumber, "the value it failed on is %s, as handles and tags are and pointers to objects are not", v.bad.text)
+	h.fact(readsHeader(c), "reads-header", "access", wReadsHeader, "it read before the value, where an object of the heap has its header: it took the value for an object")
+	h.fact(followsList(c), "follows-list", "access", wFollowsList, "it was following a list from one object to the next: the list was overwritten")
 	l := c.lastLoad()
 	h.fact(l != nil, "from-object", "origin", wFromObject, "the collector read it out of memory that it walks")
 	c.blameSuspect(h)
@@ -41,6 +44,27 @@ func runHandle(c *Case) Finding {
 	h.next("find where the handle is stored in an object that the collector walks; keep it out of traced fields, or make the collector check that a word is an object before it follows it",
 		c.disassemble(v.stack.symbol(at)))
 	return finding(h)
+}
+
+// readsHeader reports whether the access went to the words just before the value.
+func readsHeader(c *Case) bool {
+	b := c.facts().bad
+	if b.inRust {
+		return b.known && int64(b.value) < 0 && int64(b.value) >= -headerReach
+	}
+	return c.Fault != nil && c.Fault.Offset < 0 && c.Fault.Offset >= -headerReach
+}
+
+// followsList reports whether the faulting instruction loads a register through that same register, as the walk over a
+// linked list does.
+func followsList(c *Case) bool {
+	f := c.Fault
+	if f == nil || f.Register == "" {
+		return false
+	}
+	_, operands, _ := strings.Cut(f.Insn, " ")
+	dst, _, _ := strings.Cut(operands, ",")
+	return dst == f.Register
 }
 
 // end bounds the frames below the suspect: all of them when there is no suspect.

@@ -19,10 +19,11 @@ func runHeap(c *Case) Finding {
 	h.fact(words != nil && v.is(unix.SIGABRT), "abort-signal", "end", wAbortSignal, "the process then ended itself with SIGABRT")
 	aborted := words == nil && v.is(unix.SIGABRT) && c.abortReason().cause == idHeap
 	h.fact(aborted, "abort-in-allocator", "words", wAbortInAllocator, "the process was aborted inside the allocator")
-	if c.Fault != nil && !c.Fault.BranchBad && !c.Stack.Overflow && c.Fault.Class != provenance.ClassGuardPage {
+	if b := v.bad; b != nil && !c.Stack.Overflow && b.class != provenance.ClassGuardPage && (c.Fault == nil || !c.Fault.BranchBad) {
 		at := v.stack.within(v.end(), profile.PartAllocator, profile.PartCollector)
 		h.fact(at >= 0, "fault-in-allocator", "place", wFaultInAllocator, "the fault is inside %s, which walks its own records: they were overwritten earlier", v.stack.name(at))
 		if at >= 0 {
+			h.fact(followsList(c), "follows-list", "access", wListWalk, "it was following a list from one record to the next")
 			c.blamesCaller(h, at)
 		}
 	}

@@ -97,7 +97,7 @@ func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, det
 // blameSpeaker blames the program's function that was running when it gave up, where a stack still tells.
 func (c *Case) blameSpeaker(h *Hypothesis) {
 	v := c.facts()
-	if v.suspect >= 0 && (c.Kind == crash.Panicked || c.Kind == crash.Crashed) {
+	if v.suspect >= 0 && (c.Kind == crash.Panicked || c.Kind == crash.Crashed || c.Kind == crash.Exited) {
 		c.blameSuspect(h)
 	}
 }

@@ -72,7 +72,13 @@ func target(call *provenance.Call) uint64 {
 	return call.Target
 }
 
-// findSites lists the calls that the chain crossed. Without a chain it is the call out of the suspect's frame, and the
+// ownFrame reports whether a frame is the program's own code.
+func (c *Case) ownFrame(st stack, i int) bool {
+	k := st.kind(i)
+	return k == profile.KindProgram || k == profile.KindOther && c.Profile == nil
+}
+
+// findSites lists the calls into, out of and inside the program's own code that the chain crossed. Without a chain it is the call out of the suspect's frame, and the
 // argument is the one that was prepared with the bad value.
 func (c *Case) findSites(v *view) []site {
 	var out []site
@@ -82,7 +88,10 @@ func (c *Case) findSites(v *view) []site {
 			if s.Kind != provenance.StepArg || s.Frame < 0 || s.Frame+1 >= len(v.stack.frames) {
 				continue
 			}
-			out = append(out, c.siteAt(v.stack, s.Frame+1, s.Frame, s.Arg))
+			// A crossing inside the runtime or a library is not between two sides that were built apart.
+			if k := c.siteAt(v.stack, s.Frame+1, s.Frame, s.Arg); c.ownFrame(v.stack, k.from) || c.ownFrame(v.stack, k.to) {
+				out = append(out, k)
+			}
 		}
 	}
 	if len(out) == 0 && v.bad != nil && v.suspect > 0 {

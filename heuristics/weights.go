@@ -119,6 +119,9 @@ const (
 	wBesidePointer    = -1.2
 	wNarrowTag        = 2.0
 	wKnownTagged      = 1.2
+	wReadsHeader      = 1.5
+	wFollowsList      = -1.5
+	wListWalk         = 1.0
 	wWalkedOff        = 1.8
 	wEnvironment      = 2.5
 	wOtherShape       = 2.2
