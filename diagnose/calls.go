@@ -27,8 +27,8 @@ func (w *walk) calls(a *provenance.Analyzer) {
 			}
 		}
 	}
-	if own >= 0 && w.prof != nil { // only a profile tells which results a program cannot do without
-		for _, call := range a.Earlier(st, own, earlierCalls) {
+	for i := own; i >= 0 && i <= own+1 && i < len(w.c.Frames) && w.own(i) && w.prof != nil; i++ {
+		for _, call := range a.Earlier(st, i, earlierCalls) { // only a profile tells what these calls should have been
 			w.addCall(call)
 		}
 	}

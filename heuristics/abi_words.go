@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"meshdiag/profile"
 )
 
 // absurdSize is more memory than any machine has: a request for it is a pointer or text read as a length.
@@ -65,20 +63,19 @@ func (c *Case) abiFromSize(size uint64) []*Hypothesis {
 		"An allocation of an absurd size failed; the size is content of a value, read at the place of its length.")}
 }
 
-// pairPassedAsOne is a running call between two functions of the program in which the callee takes more words than the
-// caller sets; callee is "" when there is none.
+// pairPassedAsOne is a call between two functions of the program, running or made just before, in which the callee takes
+// more words than the caller sets; callee is "" when there is none.
 func (c *Case) pairPassedAsOne() (caller, callee string, takes, sets int) {
 	v := c.facts()
-	for i := max(v.suspect, 0) + 1; i < len(v.stack.frames); i++ {
-		if v.stack.kind(i) != profile.KindProgram {
-			break
-		}
-		s := c.siteAt(v.stack, i, i-1, -1)
-		if s.call == nil || s.call.Indirect {
+	for i := range c.Calls {
+		k := &c.Calls[i]
+		if k.Indirect || k.Frame < max(v.suspect, 0) || !c.ownFrame(v.stack, k.Frame) || !c.isProgram(k.Callee) {
 			continue
 		}
-		if n := preparedCount(s.call); s.takes() > n && n > 0 {
-			return v.stack.symbol(i), v.stack.symbol(i - 1), s.takes(), n
+		f := c.calleeOf(k, k.CalleeLo, k.Callee)
+		s := site{call: k, callee: f}
+		if n := preparedCount(k); s.takes() > n && n > 0 {
+			return v.stack.symbol(k.Frame), k.Callee, s.takes(), n
 		}
 	}
 	return "", "", 0, 0
