@@ -1,0 +1,244 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// refused says why a connection could not be made.
+func (t *dbTarget) refused(err error) Check {
+	c := Check{ID: "database-login", Cause: causeDatabase}
+	var server *pgconn.PgError
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &server):
+		t.serverRefused(&c, server)
+	case errors.As(err, &dns):
+		t.noName(&c, dns)
+	case errors.As(err, new(tls.RecordHeaderError)):
+		t.stranger(&c)
+	case isTLS(err):
+		t.noTLS(&c, err)
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
+		t.nobody(&c)
+	case isTimeout(err):
+		t.silent(&c)
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		c.Kind = kindUnreachable
+		c.Detail = fmt.Sprintf("no route leads to the database server %s", t.address())
+		c.Next = []string{"look at the route: ip route get " + shellQuote(t.config.Host)}
+	case errors.Is(err, fs.ErrPermission):
+		c.Kind = kindUnreachable
+		c.Detail = fmt.Sprintf("this user may not open the database's socket %s", t.address())
+		c.Next = []string{"ls -ld " + shellQuote(t.config.Host)}
+	case t.connected.Load():
+		t.stranger(&c)
+	default:
+		c.Kind = kindUnreachable
+		c.Detail = fmt.Sprintf("the database at %s could not be reached", t.address())
+		c.Next = []string{t.try()}
+	}
+	return c
+}
+
+// stranger is a service that answers in another language.
+func (t *dbTarget) stranger(c *Check) {
+	c.Kind = kindUnreachable
+	c.Detail = fmt.Sprintf("something listens on %s, but it does not speak PostgreSQL's protocol", t.address())
+	c.Next = []string{fmt.Sprintf("see who it is: ss -ltnp 'sport = :%d'", t.config.Port)}
+}
+
+// nobody is the answer of a machine on which nobody listens at the address.
+func (t *dbTarget) nobody(c *Check) {
+	c.Kind = kindUnreachable
+	c.Detail = fmt.Sprintf("nobody listens on %s: the database server is not running, or it runs on another port", t.address())
+	if !t.local() {
+		c.Next = []string{fmt.Sprintf("start PostgreSQL on %s, and let it listen there (listen_addresses in postgresql.conf)", t.config.Host)}
+		return
+	}
+	if !serverInstalled() {
+		c.Detail = fmt.Sprintf("nobody listens on %s, and no PostgreSQL server seems to be installed on this machine", t.address())
+		c.Next = append([]string{"sudo apt-get install postgresql (or your system's package)"}, t.fromNothing()...)
+		return
+	}
+	c.Next = []string{"sudo systemctl start postgresql (or: pg_ctlcluster VERSION main start)", "pg_lsclusters shows clusters and their ports"}
+}
+
+// fromNothing are the commands from a fresh server to one that the program can use.
+func (t *dbTarget) fromNothing() []string {
+	steps := []string{
+		t.admin("", "CREATE ROLE "+identifier(t.config.User)+" LOGIN PASSWORD '...'") + " (the password of the program's URL)",
+		t.admin("", "CREATE DATABASE "+identifier(t.config.Database)+" OWNER "+identifier(t.config.User)),
+	}
+	for _, e := range t.want.Extensions {
+		steps = append(steps, t.admin(t.config.Database, "CREATE EXTENSION "+identifier(e)))
+	}
+	if m := t.migrate(); m != "" {
+		steps = append(steps, m)
+	}
+	return steps
+}
+
+// serverInstalled looks where distributions put the server's program.
+func serverInstalled() bool {
+	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/postgres", "/usr/pgsql-*/bin/postgres", "/usr/bin/postgres",
+		"/usr/local/bin/postgres", "/usr/local/pgsql/bin/postgres"} {
+		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *dbTarget) noName(c *Check, err *net.DNSError) {
+	c.Kind = kindUnreachable
+	c.Detail = fmt.Sprintf("the name of the database server, %q, cannot be resolved", err.Name)
+	if err.IsTimeout || err.IsTemporary {
+		c.Detail += " at the moment: the name server did not answer"
+	}
+	c.Next = []string{"getent hosts " + shellQuote(t.config.Host), "correct the host in the program's database URL, or add it to /etc/hosts"}
+}
+
+func (t *dbTarget) silent(c *Check) {
+	c.Kind = kindUnreachable
+	if t.connected.Load() {
+		c.Detail = fmt.Sprintf("%s accepts connections and then says nothing for %v: it hangs, or it is no PostgreSQL server", t.address(), connectTimeout)
+		c.Next = []string{fmt.Sprintf("see who listens: ss -ltnp 'sport = :%d'", t.config.Port), "look into the server's log, then restart it: sudo systemctl restart postgresql"}
+		return
+	}
+	c.Detail = fmt.Sprintf("no answer from %s within %v: the machine is off, or something on the way drops the packets", t.address(), connectTimeout)
+	c.Next = []string{fmt.Sprintf("pg_isready -h %s -p %d", shellQuote(t.config.Host), t.config.Port)}
+}
+
+func (t *dbTarget) noTLS(c *Check, err error) {
+	c.Kind = kindUnreachable
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case strings.Contains(err.Error(), "refused TLS"):
+		c.Detail = fmt.Sprintf("the program's URL demands TLS (sslmode), and the database server %s offers none", t.address())
+		c.Next = []string{"let the server offer it: ssl = on in postgresql.conf, with a certificate", "or, on a trusted network, use sslmode=prefer in the program's URL"}
+		return
+	case errors.As(err, &unknown):
+		c.Detail = "the certificate of the database server is signed by nobody whom this machine trusts"
+		c.Next = []string{"give its certificate authority in the URL: sslrootcert=FILE"}
+	case errors.As(err, &host):
+		c.Detail = fmt.Sprintf("the certificate of the database server is not made out to %q", t.config.Host)
+		c.Next = []string{"use the host name of the certificate in the program's URL"}
+	case errors.As(err, &invalid):
+		c.Detail = "the certificate of the database server is not valid (expired, or not for this use)"
+		c.Next = []string{"renew the server's certificate"}
+	default:
+		c.Detail = fmt.Sprintf("the TLS handshake with the database server %s failed", t.address())
+	}
+	c.Next = append(c.Next, fmt.Sprintf("openssl s_client -starttls postgres -connect %s", shellQuote(t.address())))
+}
+
+func isTLS(err error) bool {
+	var cert *tls.CertificateVerificationError
+	var alert tls.AlertError
+	return errors.As(err, &cert) || errors.As(err, &alert) || strings.Contains(err.Error(), "refused TLS") ||
+		strings.Contains(err.Error(), "tls: ")
+}
+
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &n) && n.Timeout()
+}
+
+// SQLSTATE codes (PostgreSQL's manual, appendix A).
+const (
+	stateInvalidPassword   = "28P01"
+	stateInvalidAuth       = "28000"
+	stateNoDatabase        = "3D000"
+	stateTooMany           = "53300"
+	stateDiskFull          = "53100"
+	stateOutOfMemory       = "53200"
+	stateCannotConnectNow  = "57P03"
+	stateAdminShutdown     = "57P01"
+	stateForbidden         = "42501"
+	stateNotAccepting      = "55000"
+	stateUndefinedTable    = "42P01"
+	stateUndefinedColumn   = "42703"
+	stateStatementCanceled = "57014"
+)
+
+// serverRefused says why a server that answered did not let the program in.
+func (t *dbTarget) serverRefused(c *Check, e *pgconn.PgError) {
+	role, db := t.config.User, t.config.Database
+	switch e.Code {
+	case stateInvalidPassword:
+		c.Kind = kindAuth
+		c.Detail = fmt.Sprintf("the database server %s refuses the password of role %q (it says the same when there is no such role)", t.address(), role)
+		c.Next = []string{
+			"is there the role? " + t.admin("", `\du `+identifier(role)),
+			"set its password to the one in the program's URL: " + t.admin("", "ALTER ROLE "+identifier(role)+" LOGIN PASSWORD '...'"),
+			"or create it: " + t.admin("", "CREATE ROLE "+identifier(role)+" LOGIN PASSWORD '...'")}
+	case stateInvalidAuth:
+		t.authRefused(c, e)
+	case stateNoDatabase:
+		c.Kind = kindNoDatabase
+		c.Detail = fmt.Sprintf("the database server %s has no database %q", t.address(), db)
+		c.Next = append([]string{t.admin("", "CREATE DATABASE "+identifier(db)+" OWNER "+identifier(role))}, t.fromNothing()[2:]...)
+	case stateTooMany:
+		c.Kind = kindOther
+		c.Detail = fmt.Sprintf("the database server %s has no free connection for role %q: %s", t.address(), role, e.Message)
+		c.Next = []string{"who holds them: " + t.admin("", "SELECT usename, application_name, state, count(*) FROM pg_stat_activity GROUP BY 1, 2, 3 ORDER BY 4 DESC"),
+			"raise max_connections, or the role's or database's CONNECTION LIMIT"}
+	case stateCannotConnectNow, stateAdminShutdown:
+		c.Kind = kindUnreachable
+		c.Detail = fmt.Sprintf("the database server %s is not ready: %s", t.address(), e.Message)
+		c.Next = []string{fmt.Sprintf("wait until it is, then start the program again: pg_isready -h %s -p %d", shellQuote(t.config.Host), t.config.Port)}
+	case stateForbidden:
+		c.Kind = kindAuth
+		c.Detail = fmt.Sprintf("role %q may not connect to database %q: %s", role, db, e.Message)
+		c.Next = []string{t.admin("", "GRANT CONNECT ON DATABASE "+identifier(db)+" TO "+identifier(role))}
+	case stateNotAccepting:
+		c.Kind = kindOther
+		c.Detail = fmt.Sprintf("database %q takes no connections: %s", db, e.Message)
+		c.Next = []string{t.admin("", "ALTER DATABASE "+identifier(db)+" ALLOW_CONNECTIONS true")}
+	case stateDiskFull, stateOutOfMemory:
+		c.Kind = kindOther
+		c.Detail = fmt.Sprintf("the database server %s lacks room: %s", t.address(), e.Message)
+		c.Next = []string{"df -h; free -m (on the server's machine)"}
+	default:
+		c.Kind = kindOther
+		c.Detail = fmt.Sprintf("the database server %s refused: %s (SQLSTATE %s)", t.address(), e.Message, e.Code)
+		c.Next = []string{t.try()}
+	}
+}
+
+// authRefused tells the reasons behind 28000 apart by the routine in the server that raised it: its words are translated,
+// the routine's name is not (src/backend/utils/init/miscinit.c, libpq/auth.c).
+func (t *dbTarget) authRefused(c *Check, e *pgconn.PgError) {
+	role := t.config.User
+	c.Kind = kindAuth
+	switch e.Routine {
+	case "InitializeSessionUserId":
+		if strings.Contains(e.Message, "not permitted to log in") {
+			c.Detail = fmt.Sprintf("role %q exists, but may not log in", role)
+			c.Next = []string{t.admin("", "ALTER ROLE "+identifier(role)+" LOGIN")}
+			return
+		}
+		c.Detail = fmt.Sprintf("the database server %s has no role %q", t.address(), role)
+		c.Next = []string{t.admin("", "CREATE ROLE "+identifier(role)+" LOGIN PASSWORD '...'") + " (the password of the program's URL)"}
+	case "ClientAuthentication":
+		c.Detail = fmt.Sprintf("no rule in the server's pg_hba.conf lets role %q into database %q from here: %s", role, t.config.Database, e.Message)
+		c.Next = []string{"add a line to pg_hba.conf and reload the server; its place: " + t.admin("", "SHOW hba_file")}
+	default:
+		c.Detail = fmt.Sprintf("the database server %s refuses role %q: %s", t.address(), role, e.Message)
+		c.Next = []string{t.try()}
+	}
+}
