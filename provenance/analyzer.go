@@ -23,6 +23,8 @@ type Code interface {
 	CompareCode(addr uint64, n int) (differs, known bool)
 	// CFA is the unwind rule at pc: the canonical frame address is reg + off.
 	CFA(pc uint64) (reg crash.RegNum, off int64, ok bool)
+	// LandingPads is the exception table of the function at addr; nil when it has none.
+	LandingPads(addr uint64) ([]symbols.LandingPad, error)
 	// PLTName is the symbol that a PLT stub jumps to.
 	PLTName(addr uint64) (string, bool)
 	// GOTName is the symbol that a GOT slot holds the address of.

@@ -29,6 +29,7 @@ type fakeCode struct {
 	plt   map[uint64]string
 	got   map[uint64]string
 	patch map[uint64]bool
+	pads  []symbols.LandingPad
 }
 
 func (f *fakeCode) Lookup(at crash.CodeAddress) (symbols.Symbol, *symbols.Module, bool) {
@@ -63,6 +64,8 @@ func (f *fakeCode) Code(addr uint64, n int) ([]byte, string, error) {
 func (f *fakeCode) CompareCode(addr uint64, n int) (differs, known bool) { return f.patch[addr], true }
 
 func (f *fakeCode) CFA(uint64) (crash.RegNum, int64, bool) { return 0, 0, false }
+
+func (f *fakeCode) LandingPads(uint64) ([]symbols.LandingPad, error) { return f.pads, nil }
 
 func (f *fakeCode) PLTName(addr uint64) (string, bool) { n, ok := f.plt[addr]; return n, ok }
 
@@ -124,10 +127,15 @@ func (p *process) word(addr, v uint64) {
 	p.write(addr, b)
 }
 
-// function places machine code, written as hex with blanks, under a name.
+// function places machine code, written as hex with blanks and # comments, under a name.
 func (p *process) function(t testing.TB, name string, addr uint64, code string) {
 	t.Helper()
-	b, err := hex.DecodeString(strings.Join(strings.Fields(code), ""))
+	clean := ""
+	for _, line := range strings.Split(code, "\n") {
+		line, _, _ = strings.Cut(line, "#")
+		clean += strings.Join(strings.Fields(line), "")
+	}
+	b, err := hex.DecodeString(clean)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}

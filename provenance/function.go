@@ -14,21 +14,22 @@ const maxFunction = 4 << 20
 
 // function is the control flow of one function, its cold part included.
 type function struct {
-	lo, hi  uint64
-	name    string
-	code    []codePart
-	nodes   []node // by address
-	preds   [][2]int32
-	predOf  []int32 // index into predList of the first predecessor of node i; predOf[n] is the end
-	reach   []bool
-	tables  map[int][]int // targets of indirect jumps
-	damaged bool          // some bytes are no instruction: nothing here is certain
-	heights []height
-	effects []*insn.Effects
-	passed  map[int][]passedSlot
-	leas    []int64 // CFA offsets of the slots whose address is taken, sorted
-	leaks   []int64 // those of which a pointer may live on after the call that it was made for
-	leasOK  bool
+	lo, hi   uint64
+	name     string
+	code     []codePart
+	nodes    []node // by address
+	preds    [][2]int32
+	predOf   []int32 // index into predList of the first predecessor of node i; predOf[n] is the end
+	reach    []bool
+	tables   map[int][]int // targets of indirect jumps
+	padsLost bool          // the exception table could not be read
+	damaged  bool          // some bytes are no instruction: nothing here is certain
+	heights  []height
+	effects  []*insn.Effects
+	passed   map[int][]passedSlot
+	leas     []int64 // CFA offsets of the slots whose address is taken, sorted
+	leaks    []int64 // those of which a pointer may live on after the call that it was made for
+	leasOK   bool
 }
 
 // codePart is one contiguous range of the function's code.

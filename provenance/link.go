@@ -16,8 +16,32 @@ func (a *Analyzer) link(f *function) {
 		}
 	}
 	a.jumpTables(f)
+	a.landingPads(f)
 	f.rebuild()
 	f.adoptOrphans()
+}
+
+// landingPads adds the ways from calls to where exceptions that pass through them continue.
+func (a *Analyzer) landingPads(f *function) {
+	for _, part := range f.code {
+		pads, err := a.code.LandingPads(part.start)
+		if err != nil {
+			f.padsLost = true // the pads stay orphans and are joined to all calls
+			continue
+		}
+		for _, p := range pads {
+			pad, ok := f.at(p.Pad)
+			if p.Pad == 0 || !ok {
+				continue
+			}
+			i, _ := f.index(p.Lo)
+			for ; i < len(f.nodes) && f.nodes[i].addr < p.Hi; i++ {
+				if f.nodes[i].flow == insn.FlowCall {
+					f.tables[i] = append(f.tables[i], pad)
+				}
+			}
+		}
+	}
 }
 
 // rebuild fills preds and reach from the successors.
@@ -65,14 +89,13 @@ func (f *function) mark(i int) {
 }
 
 // adoptOrphans joins blocks that nothing leads to, to the indirect jumps whose table could not be read, or, when there
-// are none, to the calls: such a block is then the landing pad of an exception.
+// are none and the exception table could not be read either, to the calls: such a block may be a landing pad.
 func (f *function) adoptOrphans() {
 	var orphans, jumps, calls []int
 	for i := range f.nodes {
 		n := &f.nodes[i]
-		head := i > 0 && f.nodes[i-1].end() != n.addr || i > 0 && f.stops(i-1)
 		switch {
-		case head && !f.reach[i] && f.predOf[i] == f.predOf[i+1] && !n.sum.Filler:
+		case f.orphan(i):
 			orphans = append(orphans, i)
 		case n.flow == insn.FlowJump && n.target == 0 && f.reach[i] && len(f.tables[i]) == 0:
 			jumps = append(jumps, i)
@@ -81,7 +104,7 @@ func (f *function) adoptOrphans() {
 		}
 	}
 	from := jumps
-	if len(from) == 0 {
+	if len(from) == 0 && f.padsLost {
 		from = calls
 	}
 	if len(orphans) == 0 || len(from) == 0 || len(orphans)*len(from) > 1<<16 {
@@ -91,6 +114,24 @@ func (f *function) adoptOrphans() {
 		f.tables[j] = append(f.tables[j], orphans...)
 	}
 	f.rebuild()
+}
+
+// orphan reports whether instruction i begins a block that nothing leads to: it stands behind one where execution never
+// goes on, padding apart.
+func (f *function) orphan(i int) bool {
+	if i == 0 || f.reach[i] || f.nodes[i].sum.Filler {
+		return false
+	}
+	before := i - 1
+	for before > 0 && f.nodes[before].sum.Filler && !f.reach[before] {
+		before--
+	}
+	if !f.stops(before) && f.nodes[before].end() == f.nodes[before+1].addr {
+		return false
+	}
+	jumpedTo := false
+	f.predecessors(i, func(p int) { jumpedTo = jumpedTo || p != i-1 })
+	return !jumpedTo
 }
 
 // stops reports whether execution never continues behind instruction i.
@@ -157,33 +198,63 @@ const (
 	tableEntries = 4096 // most entries that a table may have
 )
 
-// relativeTable: lea tbl; movsxd off, [tbl + idx*4]; add off, tbl; jmp off.
+// relativeTable: lea tbl; movsxd off, [tbl + idx*4]; add off, tbl; jmp off. The lea may stand far away, outside a loop.
 func (a *Analyzer) relativeTable(f *function, i int) []uint64 {
 	limit := f.tableBound(i)
 	for k := i - 1; k >= 0 && k > i-tableWindow; k-- {
 		for _, w := range f.eff(k).Writes {
-			if w.Kind != insn.Addr || w.Src[0].Mem.Base != insn.NoReg || w.Src[0].Mem.Index != insn.NoReg {
-				continue
-			}
-			table := uint64(w.Src[0].Mem.Disp)
-			if f.contains(table) {
-				continue
-			}
-			var out []uint64
-			for e := range limit {
-				v, err := crash.ReadUint(a.crash.Memory, table+uint64(e)*4, 4)
-				t := table + uint64(int64(int32(v)))
-				if err != nil || !f.contains(t) {
-					break
+			switch {
+			case w.Kind == insn.Addr && w.Src[0].Mem.Base == insn.NoReg && w.Src[0].Mem.Index == insn.NoReg:
+				if out := a.readTable(f, uint64(w.Src[0].Mem.Disp), limit); len(out) > 0 {
+					return out
 				}
-				out = append(out, t)
+			case w.Kind == insn.Sext && w.Src[0].Kind == insn.MemOperand && w.Src[0].Mem.Scale == 4 && w.Src[0].Mem.Base < 16:
+				if out := a.tableAt(f, k, w.Src[0].Mem.Base, limit); len(out) > 0 {
+					return out
+				}
 			}
-			if len(out) > 0 {
+		}
+	}
+	return nil
+}
+
+// tableAt finds the address of the table that register r holds at instruction k, nearest assignment first, and reads it.
+func (a *Analyzer) tableAt(f *function, k int, r insn.Reg, limit int) []uint64 {
+	for n := range f.nodes {
+		at := k - 1 - n // before the load first, then from the function's end on
+		if at < 0 {
+			at += len(f.nodes)
+		}
+		if f.nodes[at].sum.Writes&(1<<r) == 0 {
+			continue
+		}
+		for _, w := range f.eff(at).Writes {
+			if w.Dst.Reg != r || w.Kind != insn.Addr || w.Src[0].Mem.Base != insn.NoReg || w.Src[0].Mem.Index != insn.NoReg {
+				continue
+			}
+			if out := a.readTable(f, uint64(w.Src[0].Mem.Disp), limit); len(out) > 0 {
 				return out
 			}
 		}
 	}
 	return nil
+}
+
+// readTable reads distances from the table to places in the function.
+func (a *Analyzer) readTable(f *function, table uint64, limit int) []uint64 {
+	var out []uint64
+	if f.contains(table) {
+		return nil
+	}
+	for e := range limit {
+		v, err := crash.ReadUint(a.crash.Memory, table+uint64(e)*4, 4)
+		t := table + uint64(int64(int32(v)))
+		if err != nil || !f.contains(t) {
+			break
+		}
+		out = append(out, t)
+	}
+	return out
 }
 
 func (a *Analyzer) absoluteTable(f *function, i int, table uint64) []uint64 {
