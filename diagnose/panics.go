@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"slices"
+
 	"meshdiag/crash"
 	"meshdiag/heuristics"
 	"meshdiag/startup"
@@ -72,16 +74,36 @@ func (w *walk) panicOrigin() *crash.Sighting {
 // rustPanicExit is the status of a Rust program whose main thread panicked (library/std/src/rt.rs).
 const rustPanicExit = 101
 
+// caughtPanic is the sighting that a report is about when the program lived on after a panic and nothing else is wrong.
+func (w *walk) caughtPanic() *crash.Sighting {
+	if w.found.Kind != crash.Healthy && w.found.Kind != crash.Killed || len(w.found.Causes) == 0 || w.found.Causes[0].Kind != "caught-panic" {
+		return nil
+	}
+	for i := range w.crash.Panics {
+		if s := &w.crash.Panics[i]; s.Why == "breakpoint" {
+			return s
+		}
+	}
+	return nil
+}
+
 // refocus makes the report start from a sighting instead of from the end.
 func (w *walk) refocus(s *crash.Sighting) {
 	v := *w.crash
-	v.Threads = append([]crash.Thread(nil), v.Threads...)
+	v.Threads = slices.Clone(v.Threads)
+	v.Focus = slices.IndexFunc(v.Threads, func(t crash.Thread) bool { return t.TID == s.Thread.TID })
+	if v.Focus < 0 { // the thread is gone
+		v.Focus = len(v.Threads)
+		v.Threads = append(v.Threads, crash.Thread{})
+		w.c.Stacks = append(w.c.Stacks, symbols.Stack{})
+	}
 	end := v.Threads[v.Focus].Signal
 	v.Threads[v.Focus] = s.Thread
 	v.Threads[v.Focus].Signal = end
 	v.Memory = crash.Layers{s.Memory, w.crash.Memory}
 	w.crash = &v
 	w.c.Crash = &v
+	w.c.Changed()
 	st := w.sym.Unwind(&v.Threads[v.Focus], v.Memory, focusFrames)
 	w.c.Frames = w.describe(&st)
 	w.c.Stacks[v.Focus] = st

@@ -112,6 +112,9 @@ func (w *walk) fault() {
 func (w *walk) causes() {
 	w.c.Kind = heuristics.Interpret(&w.c)
 	w.found = heuristics.Run(&w.c)
+	if s := w.caughtPanic(); s != nil {
+		w.refocus(s)
+	}
 }
 
 // reader is what heuristics may ask of the process.

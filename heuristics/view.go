@@ -66,6 +66,9 @@ func (c *Case) facts() *view {
 	return v
 }
 
+// Changed makes the next question look at the case anew. Call it after changing which thread or stack a case is about.
+func (c *Case) Changed() { c.view = nil }
+
 // findResult is the call whose result the bad value was. A chain may climb down into what a call did: the call that the
 // program itself made is the one that it can refuse; among several of those the one nearest to the origin.
 func (c *Case) findResult() *provenance.Step {

@@ -27,10 +27,32 @@ func NewPattern(src string) (*Pattern, error) {
 	if len(src) > maxPattern {
 		return nil, fmt.Errorf("pattern is longer than %d bytes", maxPattern)
 	}
-	if _, err := syntax.Parse(src, syntax.Perl); err != nil {
+	re, err := syntax.Parse(src, syntax.Perl)
+	if err != nil {
 		return nil, err
 	}
+	if programSize(re) > maxProgram {
+		return nil, fmt.Errorf("pattern is too large: its repetitions multiply to more than %d steps", maxProgram)
+	}
 	return &Pattern{src: src}, nil
+}
+
+// maxProgram bounds what a pattern compiles to: repetitions of repetitions grow fast.
+const maxProgram = 20000
+
+// programSize estimates the instructions that re compiles to.
+func programSize(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		n += programSize(sub)
+		if n > maxProgram {
+			return n
+		}
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min, re.Max, 1)
+	}
+	return n
 }
 
 // String is the expression's source.
