@@ -13,13 +13,13 @@ func (a *Analyzer) Calls(st *symbols.Stack, max int) []Call {
 	if st == nil {
 		return nil
 	}
-	budget := 4 * traceBudget
 	byFrame := map[int]*Call{}
 	last := min(max+1, len(st.Frames)-1) // one more: it tells whether the parameters of frame max are real
 	for k := 1; k <= last; k++ {
 		if !st.Frames[k].Code.IsReturn || st.Frames[k].Trust == symbols.TrustScan {
 			continue
 		}
+		budget := traceBudget // each its own: a search that is cut short would take set arguments for unset ones
 		v, _ := a.frameView(st, k, &budget)
 		if v == nil {
 			continue

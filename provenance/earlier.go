@@ -30,7 +30,7 @@ func (a *Analyzer) Earlier(st *symbols.Stack, frame, max int) []Call {
 			}
 		})
 		if i != v.anchor && v.fn.nodes[i].flow == insn.FlowCall {
-			out = append(out, a.CallAt(v.fn.nodes[i].addr, frame))
+			out = append(out, a.CallIn(st, v.fn.nodes[i].addr, frame))
 		}
 	}
 	return out
