@@ -33,7 +33,7 @@ func (a *Analyzer) Calls(st *symbols.Stack, max int) []Call {
 		if c == nil {
 			continue
 		}
-		if up := byFrame[k+1]; up != nil {
+		if up := byFrame[k+1]; up != nil && !gap(st, k+1) {
 			a.settleStale(c, up)
 		}
 		out = append(out, *c)
@@ -93,7 +93,7 @@ func (a *Analyzer) CallIn(st *symbols.Stack, site uint64, frame int) Call {
 		return a.CallAt(site, frame)
 	}
 	c := a.callAt(v, i)
-	if up, _ := a.frameView(st, frame+1, &budget); up != nil && st.Frames[frame+1].Code.IsReturn {
+	if up, _ := a.frameView(st, frame+1, &budget); up != nil && st.Frames[frame+1].Code.IsReturn && !gap(st, frame+1) {
 		call := a.callAt(up, up.anchor)
 		a.settleStale(&c, &call)
 	}

@@ -107,6 +107,8 @@ func (t *trace) caller(v *view) (*view, string) {
 	switch {
 	case next.Switch != "":
 		return nil, fmt.Sprintf("the stack begins here (%s)", next.Switch)
+	case gap(t.st, k+1):
+		return nil, "the frames between were not kept"
 	case next.Signal || !next.Code.IsReturn:
 		return nil, "the kernel called it to handle a signal"
 	case next.Trust == symbols.TrustScan:
@@ -130,6 +132,9 @@ func (t *trace) sureCaller(v *view) *view {
 	}
 	return c
 }
+
+// gap reports whether frames are missing just inside frame k, so that it is not the caller of frame k-1.
+func gap(st *symbols.Stack, k int) bool { return st.Elided > 0 && k == st.ElidedAt }
 
 // inCaller is the place at the call in the caller that is p at the entry of the callee.
 func (t *trace) inCaller(v, caller *view, p place) (place, bool) {

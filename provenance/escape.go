@@ -9,23 +9,35 @@ import (
 // outReach is how far behind a pointer that is passed to a call, in bytes, the object is taken to extend.
 const outReach = 256
 
+// lea is an instruction that takes the address of a slot. call is the call that it makes the address for, -1 when it
+// does something else with it.
+type lea struct {
+	off  int64
+	call int
+	arg  int
+}
+
 // escapes reports whether a pointer to the slot at off may exist: the function takes the address of the slot or of one
 // shortly below it. Where objects end is not known, so this errs on the side of yes.
-func (f *function) escapes(a *Analyzer, off int64) bool {
-	f.findLeas(a)
-	return covers(f.leas, off)
-}
+func (f *function) escapes(a *Analyzer, off int64) bool { return len(f.leasNear(a, off)) > 0 }
 
 // leaked reports whether a pointer to the slot may live on: its address was not only passed to functions that are known
 // to let go of it.
 func (f *function) leaked(a *Analyzer, off int64) bool {
-	f.findLeas(a)
-	return covers(f.leaks, off)
+	for _, l := range f.leasNear(a, off) {
+		if l.call < 0 || !a.letsGo(f.nodes[l.call].target, l.arg) {
+			return true
+		}
+	}
+	return false
 }
 
-func covers(starts []int64, off int64) bool {
-	i := sort.Search(len(starts), func(i int) bool { return starts[i] > off })
-	return i > 0 && off-starts[i-1] < outReach
+// leasNear are the addresses taken from which the slot at off may be reached.
+func (f *function) leasNear(a *Analyzer, off int64) []lea {
+	f.findLeas(a)
+	hi := sort.Search(len(f.leas), func(i int) bool { return f.leas[i].off > off })
+	lo := sort.Search(hi, func(i int) bool { return off-f.leas[i].off < outReach })
+	return f.leas[lo:hi]
 }
 
 // callMayWrite reports whether call j may write the slot at off.
@@ -44,15 +56,13 @@ func (f *function) findLeas(a *Analyzer) {
 		return
 	}
 	f.leasOK = true
-	harmless := map[int]bool{} // instructions whose address only goes to a call that lets go of it
+	made := map[int]lea{} // for which call, by the instruction that makes the address
 	for j := range f.nodes {
 		if f.nodes[j].flow != insn.FlowCall {
 			continue
 		}
 		for _, ps := range a.passedSlots(f, j) {
-			if a.letsGo(f.nodes[j].target, ps.arg) {
-				harmless[ps.at] = true
-			}
+			made[ps.at] = lea{off: ps.off, call: j, arg: ps.arg}
 		}
 	}
 	for i := range f.nodes {
@@ -61,16 +71,15 @@ func (f *function) findLeas(a *Analyzer) {
 		}
 		for _, w := range f.eff(i).Writes {
 			if off, ok := a.addressTaken(f, i, &w); ok {
-				f.leas = append(f.leas, off)
-				if !harmless[i] {
-					f.leaks = append(f.leaks, off)
+				l, known := made[i]
+				if !known || l.off != off {
+					l = lea{off: off, call: -1}
 				}
+				f.leas = append(f.leas, l)
 			}
 		}
 	}
-	for _, s := range [][]int64{f.leas, f.leaks} {
-		sort.Slice(s, func(i, j int) bool { return s[i] < s[j] })
-	}
+	sort.SliceStable(f.leas, func(i, j int) bool { return f.leas[i].off < f.leas[j].off })
 }
 
 // letsGo: the function at target keeps no copy of its argument and passes none on.

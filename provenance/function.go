@@ -27,8 +27,7 @@ type function struct {
 	heights  []height
 	effects  []*insn.Effects
 	passed   map[int][]passedSlot
-	leas     []int64 // CFA offsets of the slots whose address is taken, sorted
-	leaks    []int64 // those of which a pointer may live on after the call that it was made for
+	leas     []lea // addresses of slots that the function takes, by slot
 	leasOK   bool
 }
 

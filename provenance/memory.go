@@ -120,7 +120,7 @@ func (t *trace) ownerFrame(v *view, addr uint64) int {
 		if fr.CFA.Known && addr < fr.CFA.Value && addr >= low && low != 0 {
 			return k
 		}
-		if fr.Switch != "" {
+		if fr.Switch != "" || gap(t.st, k) {
 			return -1
 		}
 	}

@@ -105,7 +105,7 @@ func largestFrames(st *symbols.Stack) []FrameSize {
 		} else {
 			low = fr.Regs[crash.RSP]
 		}
-		if !fr.CFA.Known || !low.Known || fr.CFA.Value < low.Value || fr.CFA.Value-low.Value > maxFrame || fr.Switch != "" || st.Elided > 0 && i == st.ElidedAt {
+		if !fr.CFA.Known || !low.Known || fr.CFA.Value < low.Value || fr.CFA.Value-low.Value > maxFrame || switches(st, i) || st.Elided > 0 && i == st.ElidedAt {
 			continue
 		}
 		out = append(out, FrameSize{Frame: i, Symbol: fr.Symbol.Name, Bytes: fr.CFA.Value - low.Value})
@@ -120,6 +120,11 @@ func largestFrames(st *symbols.Stack) []FrameSize {
 		kept = append(kept, f)
 	}
 	return kept
+}
+
+// switches reports whether frame i borders on another stack: its bounds then lie on two of them and measure nothing.
+func switches(st *symbols.Stack, i int) bool {
+	return st.Frames[i].Switch != "" || i+1 < len(st.Frames) && st.Frames[i+1].Switch != ""
 }
 
 // repeat finds the shortest sequence of functions that repeats at least minRounds times, beginning in the innermost
