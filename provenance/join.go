@@ -87,19 +87,8 @@ func (t *trace) choose(paths []*path) *path {
 			left = append(left, p)
 		}
 	}
-	switch {
-	case len(left) == 0 && len(paths) > 0:
-		best := paths[0]
-		for _, p := range paths {
-			if !p.loop {
-				best = p
-				break
-			}
-		}
-		best.tier = Possible
-		return best
-	case len(left) == 0:
-		return end(StepUnknown, "no instruction that sets it was found", Possible)
+	if len(left) == 0 {
+		return leastWrong(paths)
 	}
 	if len(left) > 1 {
 		if one, why := t.lastCall(left); one != nil {
@@ -113,31 +102,50 @@ func (t *trace) choose(paths []*path) *path {
 			best = p
 		}
 	}
-	var others []Step
-	for _, p := range left {
-		switch {
-		case p == best:
-		case len(p.steps) == 0:
-			others = append(others, Step{Kind: StepUnknown, Frame: -1, Arg: -1, Text: p.stop, Tier: Possible})
-		case !sameOrigin(p, best):
-			others = append(others, p.steps[len(p.steps)-1])
-			others = append(others, p.others...)
-		case arithmetic(p) != arithmetic(best): // the same origin, but on one of the ways it was changed
-			best.tier = Possible
-		default:
-			best.tier = weaker(best.tier, Likely)
-		}
-	}
-	if len(others) > 0 {
-		best.others = append(best.others, others...)
-		best.tier = weaker(best.tier, Likely)
-		if !sameCallee(best, others) {
-			best.tier = Possible
-		}
-	} else if dropped > 0 && len(best.steps) > 0 {
+	if !best.weigh(left) && dropped > 0 && len(best.steps) > 0 {
 		t.applyAssumptions(best, []string{fmt.Sprintf("%s ruled out because the values differ", otherWays(dropped))})
 	}
 	return best
+}
+
+// leastWrong is what to show when no path is left: one that the dump contradicts rather than none.
+func leastWrong(paths []*path) *path {
+	for _, p := range paths {
+		if !p.loop {
+			p.tier = Possible
+			return p
+		}
+	}
+	return end(StepUnknown, "no instruction that sets it was found", Possible)
+}
+
+// weigh lowers the tier of the path chosen by what the other paths that are left say, notes their ends, and reports
+// whether there are any that end elsewhere.
+func (p *path) weigh(left []*path) bool {
+	var others []Step
+	for _, q := range left {
+		switch {
+		case q == p:
+		case len(q.steps) == 0:
+			others = append(others, Step{Kind: StepUnknown, Frame: -1, Arg: -1, Text: q.stop, Tier: Possible})
+		case !sameOrigin(q, p):
+			others = append(others, q.steps[len(q.steps)-1])
+			others = append(others, q.others...)
+		case arithmetic(q) != arithmetic(p): // the same origin, but on one of the ways it was changed
+			p.tier = Possible
+		default:
+			p.tier = weaker(p.tier, Likely)
+		}
+	}
+	if len(others) == 0 {
+		return false
+	}
+	p.others = append(p.others, others...)
+	p.tier = weaker(p.tier, Likely)
+	if !sameCallee(p, others) {
+		p.tier = Possible
+	}
+	return true
 }
 
 func otherWays(n int) string {

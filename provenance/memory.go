@@ -113,6 +113,9 @@ func (t *trace) ownerFrame(v *view, addr uint64) int {
 	}
 	for k := v.frame; k < len(t.st.Frames); k++ {
 		fr := &t.st.Frames[k]
+		if k > v.frame && gap(t.st, k) {
+			return -1
+		}
 		low := uint64(0)
 		if k > 0 && t.st.Frames[k-1].CFA.Known {
 			low = t.st.Frames[k-1].CFA.Value
@@ -120,7 +123,7 @@ func (t *trace) ownerFrame(v *view, addr uint64) int {
 		if fr.CFA.Known && addr < fr.CFA.Value && addr >= low && low != 0 {
 			return k
 		}
-		if fr.Switch != "" || gap(t.st, k) {
+		if fr.Switch != "" {
 			return -1
 		}
 	}
