@@ -27,21 +27,28 @@ func (s *Symbolizer) Lookup(a crash.CodeAddress) (sym Symbol, m *Module, ok bool
 }
 
 func (s *Symbolizer) lookupIn(m *Module, addr uint64) (Symbol, bool) {
-	names := s.tablesOf(m)
-	var label Symbol
-	for _, t := range names.tables {
-		e, ok := covering(t.functions(), addr-m.Bias)
-		switch {
-		case ok && e.size > 0:
-			return m.symbol(t, e, false), true
-		case ok && label.Name == "" && s.labelReaches(m, e, addr-m.Bias):
-			label = m.symbol(t, e, false)
-		}
+	named := s.tabled(m, addr)
+	if named.Size > 0 {
+		return named, true
 	}
 	if name, start, size, ok := s.pltStub(m, addr); ok {
 		return Symbol{Name: name + "@plt", Start: start, Size: size, Source: FromPLT}, true
 	}
-	return label, label.Name != ""
+	return named, named.Name != ""
+}
+
+// tabled is the function that a symbol table names at addr; one with a size goes before a mere label.
+func (s *Symbolizer) tabled(m *Module, addr uint64) (label Symbol) {
+	for _, t := range s.tablesOf(m).tables {
+		e, ok := covering(t.functions(), addr-m.Bias)
+		switch {
+		case ok && e.size > 0:
+			return m.symbol(t, e, false)
+		case ok && label.Name == "" && s.labelReaches(m, e, addr-m.Bias):
+			label = m.symbol(t, e, false)
+		}
+	}
+	return label
 }
 
 // labelReaches decides whether a label without a size (assembly, mostly) still names an address behind it: only inside

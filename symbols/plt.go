@@ -82,7 +82,8 @@ func (s *Symbolizer) GOTName(slot uint64) (name string, ok bool) {
 	return name, name != ""
 }
 
-// resolvedSlot names a slot of .got by the function whose start it holds.
+// resolvedSlot names a slot of .got by the function whose start it holds. It never asks what a stub there would jump to: a
+// damaged slot may hold the address of its own stub.
 func (s *Symbolizer) resolvedSlot(m *Module, slot uint64) string {
 	sec := m.sectionAt(slot - m.Bias)
 	if sec == nil || !strings.HasPrefix(sec.Name, ".got") {
@@ -97,7 +98,7 @@ func (s *Symbolizer) resolvedSlot(m *Module, slot uint64) string {
 	if !found {
 		return ""
 	}
-	if sym, ok := s.lookupIn(in, target); ok && sym.Start == target {
+	if sym := s.tabled(in, target); sym.Name != "" && sym.Start == target {
 		return sym.Name
 	}
 	return ""
