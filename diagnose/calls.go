@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"meshdiag/provenance"
+	"meshdiag/symbols"
 )
 
 // callersAbove is how many callers of the program's innermost function are analysed.
@@ -22,7 +23,7 @@ func (w *walk) calls(a *provenance.Analyzer) {
 	for chain := w.c.Chain; chain != nil; chain = chain.Base {
 		for _, s := range slices.Concat(chain.Steps, chain.Returned) {
 			if s.CalleeAddr != 0 && s.Addr != 0 {
-				w.addCall(a.CallAt(s.Addr, s.Frame))
+				w.addCall(callOf(a, st, s))
 				w.addCallee(a, s.CalleeAddr)
 			}
 		}
@@ -35,6 +36,14 @@ func (w *walk) calls(a *provenance.Analyzer) {
 	for _, call := range w.c.Calls {
 		w.addCallee(a, call.Target)
 	}
+}
+
+// callOf describes the call of a step: in its frame, or in a function that has returned.
+func callOf(a *provenance.Analyzer, st *symbols.Stack, s provenance.Step) provenance.Call {
+	if s.Frame >= 0 {
+		return a.CallIn(st, s.Addr, s.Frame)
+	}
+	return a.CallAt(s.Addr, s.Frame)
 }
 
 // ownFrame is the innermost frame of the program's own code, -1 when there is none. A panic stands many frames of the
