@@ -32,7 +32,7 @@ func aggregateAsPointer(c *Case) *Hypothesis {
 	h.fact(weight > 0, "tag-as-pointer", "shape", weight, "the caller used the result of %s as one pointer, and %s %s", callee, callee, how)
 	h.fact(weight > 0 && c.tagged(c.Profile.Extern(r.Callee)), "known-as-tagged", "knowledge", wKnownTagged,
 		"%s is known to return something that begins with a tag", callee)
-	h.fact(f.Known && f.SRet && call != nil && !call.SRet, "hidden-result", "shape", wHiddenUnpassed,
+	h.fact(f.Known && f.SRet && call != nil && !call.SRet && !c.passesAddress(call), "hidden-result", "shape", wHiddenUnpassed,
 		"%s writes its result through a hidden pointer that the call does not pass", callee)
 	h.fact(tag, "value-is-tag", "value", wValueIsTag, "the low byte of the value is %d, as of a tag", b.value&0xff)
 	h.fact(f.Known && weight == 0 && !f.RetPair && !f.SRet, "one-register", "shape", wOneRegister, "%s returns one register, no pair", callee)
@@ -58,6 +58,16 @@ func (c *Case) returnsTag(r *provenance.Step, f *provenance.Callee) (weight floa
 		return wNarrowTag, fmt.Sprintf("sets only %d bytes of it", f.Returns)
 	}
 	return 0, ""
+}
+
+// passesAddress reports whether a call's first argument can be an address: a function that gives back its first argument
+// looks like one with a hidden result pointer.
+func (c *Case) passesAddress(call *provenance.Call) bool {
+	p := call.Prepared[0]
+	if !p.Set {
+		return false
+	}
+	return !p.ValueOK || p.Kind == provenance.ArgStack || p.Kind == provenance.ArgGlobal || c.pointerTo(p.Value)
 }
 
 // setsByte reports whether an instruction writes one byte.
@@ -159,11 +169,17 @@ func pointerAsAggregate(c *Case) *Hypothesis {
 		"the caller takes the result of %s from two registers; the runtime defines it as one pointer", callee)
 	h.fact(secondResult(r.Reg), "second-register", "register", wSecondRegister, "the bad value came back in %s", r.Reg)
 	h.fact(e != nil && e.Returns != "" && pair, "points-to-pair", "knowledge", wPointsToPair, "%s returns the address of a %s", callee, layoutOf(e))
-	h.fact(call != nil && call.SRet && f.Known && !f.SRet, "hidden-result", "shape", wHiddenNotTaken,
+	h.fact(passesHidden(call, &f, e), "hidden-result", "shape", wHiddenNotTaken,
 		"the call passes a hidden result pointer, and %s takes its own first argument there", callee)
 	h.fact(f.Known && f.RetPair, "two-registers", "shape", wTwoRegisters, "%s does return a pair", callee)
 	return c.describeABI(h, fmt.Sprintf("%s takes the pointer that %s returns for a pair by value", c.readable(symbol), callee),
 		fmt.Sprintf("%s returns one pointer; the caller reads a tag and a second word that were never set (%s).", callee, v.bad.text))
+}
+
+// passesHidden reports whether a call passes a hidden result pointer to a runtime function that takes none: it sets one
+// argument more than is defined. By the code alone that could as well be an ordinary pointer to a local.
+func passesHidden(call *provenance.Call, f *provenance.Callee, e *profile.Extern) bool {
+	return call != nil && call.SRet && f.Known && !f.SRet && e != nil && preparedCount(call) == registers(e.Params)+1
 }
 
 // pointerForPair: the callee takes a pair in two registers, and the caller passes one pointer; or the call passes a
@@ -182,7 +198,7 @@ func (c *Case) pointerForPair() *Hypothesis {
 		h.fact(argUnset(s) && s.callee.Reads[i].Read && s.callee.Reads[i].Width == 1 && p.Set && p.Width == 8, "pair-expected", "shape", wPairExpected,
 			"%s takes a tag in %s and a value in %s; the caller passes one whole word", callee, argument(i), argument(s.arg))
 	}
-	h.fact(s.call.SRet && s.callee.Known && !s.callee.SRet && s.arg >= 0, "hidden-result", "shape", wHiddenNotTaken,
+	h.fact(s.arg >= 0 && passesHidden(s.call, &s.callee, s.ext), "hidden-result", "shape", wHiddenNotTaken,
 		"the call passes a hidden result pointer in rdi that %s does not take: every argument stands one register off", callee)
 	return c.describeABI(h, fmt.Sprintf("%s passes %s a pointer where it takes a pair by value", c.readable(symbol), callee),
 		fmt.Sprintf("The second word of the pair is what was left in %s: %s.", argument(s.arg), v.bad.text))
