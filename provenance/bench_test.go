@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"meshdiag/symbols"
 )
@@ -22,7 +23,7 @@ func BenchmarkSlice(b *testing.B) {
 }
 
 // bigSwitch writes a function of about 50,000 instructions: a switch in a loop, with a pointer that lives through it.
-func bigSwitch(b *testing.B) string {
+func bigSwitch(b testing.TB) string {
 	var s strings.Builder
 	s.WriteString("volatile long sink, zero; long table[64];\nint main(int argc, char **argv) {\n\tlong *p = (long *)(zero + 64), x = argc, y = zero, z = 3;\n")
 	s.WriteString("\tfor (long i = 0; i < 2 + zero; i++) switch (argc + i) {\n")
@@ -35,6 +36,24 @@ func bigSwitch(b *testing.B) string {
 		b.Fatal(err)
 	}
 	return path
+}
+
+// TestBigFunction: a function of 50,000 instructions is searched to its end, and in time.
+func TestBigFunction(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles a large function")
+	}
+	path := compile(t, builds[0], bigSwitch(t))
+	watch(t, path, nil, func(s *scene) {
+		begin := time.Now()
+		c := s.a.Slice(s.fault, s.st)
+		if d := time.Since(begin); d > 3*time.Second { // 0.07 s on a quiet machine
+			t.Errorf("the slice took %v", d)
+		}
+		if c == nil || c.Origin == StepUnknown || len(c.Steps) < 3 {
+			t.Errorf("chain: %s", c)
+		}
+	})
 }
 
 // BenchmarkBigFunction traces in a function of 50,000 instructions: wanted under 200 ms.

@@ -27,6 +27,9 @@ func (p *path) chain() *Chain {
 
 // Slice traces the bad value of f backwards, through the faulting function and as many callers as it takes, to where it
 // was made. It returns nil when there is no bad value to trace: a stack overflow, a trap, an address without a register.
+//
+// The slice may show that a small address is NULL plus an offset that was added by an instruction of its own, as
+// unoptimised code does for array elements. f is then corrected: its class becomes null.
 func (a *Analyzer) Slice(f *Fault, st *symbols.Stack) *Chain {
 	if f == nil || st == nil || len(st.Frames) == 0 {
 		return nil
@@ -42,7 +45,29 @@ func (a *Analyzer) Slice(f *Fault, st *symbols.Stack) *Chain {
 	if r, ok := regByName(f.Base); ok && f.BaseOK {
 		c.Object = a.Trace(0, crash.RegNum(r), st)
 	}
+	c.correct(f)
 	return c
+}
+
+// offsetSteps is how close to the fault, in steps, an addition must be to count as the offset of a field or element.
+const offsetSteps = 3
+
+// correct makes a near-null fault a null one if the value is 0 before the faulting function added a constant to it.
+func (c *Chain) correct(f *Fault) {
+	if f.Class != ClassNearNull || !f.ValueOK {
+		return
+	}
+	for i, s := range c.Steps {
+		if i > offsetSteps || s.Frame != 0 || s.Tier == Possible {
+			return
+		}
+		if s.Kind == StepArith && s.ValueOK && s.Value == 0 {
+			f.Class, f.Looks = ClassNull, LooksNull
+			f.Describe = "NULL" + plusText(int64(f.Address))
+			f.Offset = int64(f.Address)
+			return
+		}
+	}
 }
 
 // sentence states the fault for the head of a chain.

@@ -61,6 +61,9 @@ func TestSlice(t *testing.T) {
 						return
 					}
 					ch := s.a.Slice(s.fault, s.st)
+					if c.name == "constant" && (s.fault.Class != ClassNull || s.fault.Describe != "NULL plus 0x10") {
+						t.Errorf("constant: %s, %s", s.fault.summary(), s.fault.Describe)
+					}
 					got := ch.lastStep()
 					if ch == nil || ch.Origin != c.origin || got.Callee != c.callee || got.Symbol != c.symbol {
 						t.Errorf("%s: want %s %s in %s, got %s\n%s", c.name, c.origin, c.callee, c.symbol, s.fault.summary(), ch)
