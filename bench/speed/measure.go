@@ -18,10 +18,13 @@ type command struct {
 // figure holds what was measured of one command, a value per round.
 type figure struct {
 	walls []time.Duration
-	peaks []int64 // bytes, the largest process of the command (rusage; never below this bench's own size at the fork)
+	cpus  []time.Duration // user and system time of the command and all it waited for
+	peaks []int64         // bytes, the largest process of the command (rusage; never below this bench's own size at the fork)
 }
 
 func (f *figure) wall() time.Duration { return median(f.walls) }
+func (f *figure) best() time.Duration { return slices.Min(f.walls) }
+func (f *figure) cpu() time.Duration  { return median(f.cpus) }
 func (f *figure) peak() int64         { return median(f.peaks) }
 
 func median[T int64 | time.Duration](v []T) T {
@@ -45,6 +48,7 @@ func measure(commands []command, rounds int) ([]figure, error) {
 				continue
 			}
 			figures[i].walls = append(figures[i].walls, wall)
+			figures[i].cpus = append(figures[i].cpus, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 			figures[i].peaks = append(figures[i].peaks, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss*1024)
 		}
 	}
@@ -54,7 +58,7 @@ func measure(commands []command, rounds int) ([]figure, error) {
 func table(commands []command, figures []figure) {
 	for i, c := range commands {
 		f := &figures[i]
-		fmt.Printf("  %-28s %9.1f ms  (%.1f to %.1f)  %7.1f MiB\n", c.name, f.wall().Seconds()*1000,
-			slices.Min(f.walls).Seconds()*1000, slices.Max(f.walls).Seconds()*1000, float64(f.peak())/(1<<20))
+		fmt.Printf("  %-28s %9.1f ms  (%.1f to %.1f)  cpu %9.1f ms  %7.1f MiB\n", c.name, f.wall().Seconds()*1000,
+			f.best().Seconds()*1000, slices.Max(f.walls).Seconds()*1000, f.cpu().Seconds()*1000, float64(f.peak())/(1<<20))
 	}
 }
