@@ -14,6 +14,7 @@ import (
 type Options struct {
 	Profile string // profile name, file, "none", or "" to recognise it from the binary
 	Version string // of meshdiag, for the report
+	Probes  Probes // which questions to the world outside are asked
 
 	exe, sysroot string // where binaries are, when not where the observation says
 }

@@ -111,6 +111,7 @@ func (w *walk) fault() {
 // causes weighs the evidence.
 func (w *walk) causes() {
 	w.c.Kind = heuristics.Interpret(&w.c)
+	w.c.Checks = w.checks()
 	w.found = heuristics.Run(&w.c)
 	if s := w.caughtPanic(); s != nil {
 		w.refocus(s)

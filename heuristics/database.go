@@ -22,6 +22,7 @@ func runDatabase(c *Case) Finding {
 		c.blameSpeaker(h)
 	}
 	hs := c.spoken(idDatabase, func(h *Hypothesis, m *startup.Message) { describe(h, or(m.Text, m.Line.Text)) })
+	c.exact(idDatabase, hs, describe)
 	hs = c.probed(idDatabase, hs, describe)
 	return finding(hs...)
 }

@@ -100,10 +100,13 @@ func stack(limits map[string]uint64) Check {
 		Next: []string{"ulimit -s 8192"}}
 }
 
+// CgroupMemory is the id of the check that counts the victims of a control group's memory limit since it was made.
+const CgroupMemory = "limit-cgroup-memory"
+
 // cgroupMemory reads what the control group of a process (version 2) says of memory: its limit, and how many of its
 // processes the kernel has killed. root is where the hierarchy is mounted.
 func cgroupMemory(dir, root string) (Check, bool) {
-	const id = "limit-cgroup-memory"
+	const id = CgroupMemory
 	data, err := os.ReadFile(filepath.Join(dir, "cgroup"))
 	if err != nil {
 		return Check{}, false

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"meshdiag/profile"
 )
 
 // Holder is a process that listens on a TCP port.
@@ -220,6 +222,16 @@ func PortFree(port, own int, what, kind string) Check {
 		c.Next = []string{fmt.Sprintf("find the holder: sudo ss -ltnp 'sport = :%d'", port)}
 	}
 	return c
+}
+
+// ServerPort is the port that a server of a profile listens on in an environment.
+func ServerPort(s profile.Server, env []string) int {
+	if s.Env != "" {
+		if n, err := strconv.Atoi(lookup(env, s.Env)); err == nil {
+			return n
+		}
+	}
+	return s.Port
 }
 
 // privileged reports a port that only root may take.

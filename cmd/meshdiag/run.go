@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -116,6 +117,9 @@ func newRun(status *int) *cobra.Command {
 	f := cmd.Flags()
 	f.SetInterspersed(false)
 	f.DurationVar(&o.StallAfter, "stall-after", 0, "end and explain a program that makes no progress for this long, such as 10s (default: never)")
+	f.BoolVar(&o.Probes.Off, "no-probe", false, "ask nothing of the database, ports, files and limits that the program uses")
+	f.StringSliceVar(&o.Probes.Only, "probe", nil, "ask exactly these, whatever happened: "+strings.Join(diagnose.ProbeNames, ", "))
+	cmd.MarkFlagsMutuallyExclusive("probe", "no-probe")
 	f.StringVar(&o.SaveCore, "save-core", "", "write an ELF core of the frozen program to `FILE`")
 	return cmd
 }
@@ -127,7 +131,14 @@ func run(ctx context.Context, d *diagnosing, o diagnose.RunOptions) (int, error)
 	if o.StallAfter < 0 || o.StallAfter > 0 && o.StallAfter < time.Millisecond {
 		return 0, errUsage("run", fmt.Sprintf("--stall-after=%v: must be 1ms or more", o.StallAfter))
 	}
+	for _, name := range o.Probes.Only {
+		if !slices.Contains(diagnose.ProbeNames, name) {
+			return 0, errChoice("run", "probe", name, diagnose.ProbeNames)
+		}
+	}
+	probes := o.Probes
 	o.Options = d.options()
+	o.Probes = probes
 	if d.takesStdout() {
 		o.Stdout = os.Stderr
 	}

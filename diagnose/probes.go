@@ -1,0 +1,251 @@
+package diagnose
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"meshdiag/crash"
+	"meshdiag/heuristics"
+	"meshdiag/probe"
+	"meshdiag/profile"
+)
+
+// The probes of the world outside, as --probe names them.
+const (
+	ProbeArtefact = "artefact"
+	ProbeDatabase = "database"
+	ProbeLimits   = "limits"
+	ProbePorts    = "ports"
+)
+
+// ProbeNames lists them.
+var ProbeNames = []string{ProbeArtefact, ProbeDatabase, ProbeLimits, ProbePorts}
+
+// Probes say which probes run. The zero value leaves it to the outcome: only the artefact's, which costs a few stat calls,
+// runs always.
+type Probes struct {
+	Off  bool     // none at all
+	Only []string // these, whatever the outcome suggests, and no others; empty leaves it to the outcome
+}
+
+// probeTimeout bounds all probes together: they run beside each other while the program stands frozen.
+const probeTimeout = 6 * time.Second
+
+// checks asks the world outside. A core tells of another time and maybe another machine: for it nothing is asked.
+func (w *walk) checks() []heuristics.Check {
+	if w.options.Probes.Off || w.end.Target.Source != crash.SourceLive {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	defer cancel()
+	asked := []struct {
+		name      string
+		suggested func() bool
+		ask       func(context.Context) []probe.Check
+	}{
+		{ProbeArtefact, func() bool { return true }, w.askArtefact},
+		{ProbeDatabase, w.suggestsDatabase, w.askDatabase},
+		{ProbePorts, w.suggestsPorts, w.askPorts},
+		{ProbeLimits, w.suggestsLimits, w.askLimits},
+	}
+	answers := make([][]probe.Check, len(asked))
+	var all sync.WaitGroup
+	only := w.options.Probes.Only
+	for i, a := range asked {
+		if len(only) > 0 && !slices.Contains(only, a.name) || len(only) == 0 && !a.suggested() {
+			continue
+		}
+		all.Go(func() { answers[i] = a.ask(ctx) })
+	}
+	all.Wait()
+	var out []heuristics.Check
+	for _, answer := range answers {
+		for _, c := range answer {
+			out = append(out, heuristics.Check(c))
+		}
+	}
+	return out
+}
+
+// askArtefact compares the executable with what it was made of. Without a profile nobody knows what that was, and only
+// a file that changed under the program is worth a word.
+func (w *walk) askArtefact(context.Context) []probe.Check {
+	var out []probe.Check
+	if c, ok := probe.Replaced(w.end.Mappings); ok && (!c.OK || w.prof != nil) {
+		out = append(out, c)
+	}
+	if w.prof != nil && w.end.Target.ExePath != "" {
+		if c, ok := probe.Fresh(w.end.Target.ExePath, w.prof.Artefacts); ok {
+			out = append(out, c)
+		}
+		if c, ok := w.otherRuntime(); ok {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// otherRuntime says that the profile that was asked for is not the one that the executable's symbols tell.
+func (w *walk) otherRuntime() (probe.Check, bool) {
+	main, ok := w.sym.Main()
+	if w.options.Profile == "" || !ok {
+		return probe.Check{}, false
+	}
+	is := profile.Recognise(func(symbol string) bool { return w.sym.MentionsSymbol(main, symbol) })
+	if is == nil || is.ID == w.prof.ID || is.Prefix == w.prof.Prefix {
+		return probe.Check{}, false
+	}
+	return probe.Check{ID: "artefact-runtime", Cause: "stale-artifact",
+		Detail: "the executable carries the runtime of " + is.Title + " (functions " + is.Prefix + "...), not that of " + w.prof.Title + " which was expected",
+		Next:   []string{"build it again with the other compiler, or leave --profile out"}}, true
+}
+
+func (w *walk) points(cause string) bool {
+	for i := range w.c.Messages {
+		if w.c.Messages[i].Cause == cause {
+			return true
+		}
+	}
+	return false
+}
+
+// suggestsDatabase reports whether the outcome could be the database's doing: it was spoken of, or a program that is known
+// to use one gave up or waits for somebody.
+func (w *walk) suggestsDatabase() bool {
+	if w.points("database") {
+		return true
+	}
+	uses := w.prof != nil && w.prof.Database != nil ||
+		slices.ContainsFunc(w.end.Target.Env, func(e string) bool {
+			return strings.Contains(e, "=postgres://") || strings.Contains(e, "=postgresql://")
+		})
+	switch w.c.Kind {
+	case crash.Exited:
+		return uses
+	case crash.Hung:
+		return uses && slices.ContainsFunc(w.end.Threads, waitsForPeer)
+	}
+	return false
+}
+
+// waitsForPeer reports whether a thread waits for somebody at the other end of a connection.
+func waitsForPeer(t crash.Thread) bool {
+	if t.Syscall == nil {
+		return false
+	}
+	switch t.Syscall.Number {
+	case unix.SYS_CONNECT, unix.SYS_RECVFROM, unix.SYS_RECVMSG, unix.SYS_READ, unix.SYS_READV, unix.SYS_POLL, unix.SYS_PPOLL,
+		unix.SYS_SELECT, unix.SYS_PSELECT6, unix.SYS_EPOLL_WAIT, unix.SYS_EPOLL_PWAIT:
+		return true
+	}
+	return false
+}
+
+func (w *walk) askDatabase(ctx context.Context) []probe.Check {
+	var want *profile.Database
+	var names []string
+	if w.prof != nil && w.prof.Database != nil {
+		want, names = w.prof.Database, w.prof.Database.Env
+	}
+	url, from := probe.DatabaseURL(w.executable(), w.end.Target.Env, names)
+	if url == "" {
+		return nil
+	}
+	checks := probe.Database(ctx, url, want, w.partitionsFrom(want))
+	checks[0].Detail += " (the program has the address from " + from + ")"
+	return checks
+}
+
+// executable is a path by which the target's file can be read even when it was replaced.
+func (w *walk) executable() string {
+	if w.end.Target.ExePath != "" {
+		return w.end.Target.ExePath
+	}
+	return w.end.Target.Path
+}
+
+// partitionsFrom is the day from which on partitions must exist: the program makes them itself in one of its start-up
+// steps, so before that step nothing can be expected.
+func (w *walk) partitionsFrom(want *profile.Database) time.Time {
+	if want == nil || want.Partitions.Table == "" {
+		return time.Time{}
+	}
+	for _, s := range w.c.Startup.Steps {
+		if s.ID == want.Partitions.After && s.Seen {
+			return time.Now().UTC()
+		}
+	}
+	return time.Time{}
+}
+
+func (w *walk) suggestsPorts() bool { return w.points("port-in-use") }
+
+// portIn finds the port in a line about an address that is in use: the last number behind a colon.
+var portIn = regexp.MustCompile(`:(\d{1,5})\b`)
+
+func (w *walk) askPorts(context.Context) []probe.Check {
+	var out []probe.Check
+	asked := map[int]bool{}
+	ask := func(port int, what, kind string) {
+		if port > 0 && port < 1<<16 && !asked[port] {
+			asked[port] = true
+			out = append(out, probe.PortFree(port, w.end.Target.PID, what, kind))
+		}
+	}
+	for i := range w.c.Messages {
+		m := &w.c.Messages[i]
+		found := portIn.FindAllStringSubmatch(m.Line.Text, -1)
+		if m.Cause != "port-in-use" || len(found) == 0 {
+			continue
+		}
+		port, _ := strconv.Atoi(found[len(found)-1][1])
+		kind := m.Kind
+		if kind == "" {
+			kind = "other"
+		}
+		ask(port, w.serverOn(port), kind)
+	}
+	return out
+}
+
+// serverOn names the server of the profile that listens on a port.
+func (w *walk) serverOn(port int) string {
+	if w.prof != nil {
+		for _, s := range w.prof.Servers {
+			if probe.ServerPort(s, w.end.Target.Env) == port {
+				return s.Title
+			}
+		}
+	}
+	return "program"
+}
+
+// suggestsLimits reports whether the program was refused memory or ended by somebody who does not say why.
+func (w *walk) suggestsLimits() bool {
+	s := w.end.Outcome.Signal
+	if w.c.Kind == crash.Killed && s != nil && s.Number == int(unix.SIGKILL) || w.points("out-of-memory") {
+		return true
+	}
+	return slices.ContainsFunc(w.end.Output.Lines, func(l crash.OutputLine) bool {
+		return strings.Contains(l.Text, "Too many open files") || strings.Contains(l.Text, "os error 24")
+	})
+}
+
+func (w *walk) askLimits(context.Context) []probe.Check {
+	checks := probe.Limits(w.end.Target.PID)
+	if checks == nil {
+		checks = probe.Limits(0) // it is gone; what it had it had from us
+	}
+	if !w.end.Outcome.OOMKillSeen {
+		// The group's counter goes back to its beginning: without a victim in this time it tells of others.
+		checks = slices.DeleteFunc(checks, func(c probe.Check) bool { return !c.OK && c.ID == probe.CgroupMemory })
+	}
+	return checks
+}
