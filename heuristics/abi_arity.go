@@ -42,7 +42,11 @@ func arity(c *Case) *Hypothesis {
 	h.fact(s.call.Indirect, "through-pointer", "call", wThroughPointer, "the call goes through a pointer: rather the wrong function was reached")
 	h.fact(known && p.Set && takes > 0 && takes <= n && !more, "counts-agree", "argument", wCountsAgree,
 		"the call sets all that %s takes", callee)
-	return c.describeABI(h, fmt.Sprintf("%s calls %s with another number of arguments than it takes", c.readable(symbol), callee),
+	title := fmt.Sprintf("%s calls %s with another number of arguments than it takes", c.readable(symbol), callee)
+	if expected := max(takes, registersOf(s.ext)); expected != n && expected > 0 {
+		title = fmt.Sprintf("%s calls %s with %s, and it takes %d", c.readable(symbol), callee, plural(n, "argument"), expected)
+	}
+	return c.describeABI(h, title,
 		fmt.Sprintf("The value that failed (%s) is what %s found in %s; the caller put other arguments there, or none.", v.bad.text, callee, argument(s.arg)))
 }
 

@@ -12,7 +12,7 @@ var databaseTitles = map[string]string{
 	kindNoDatabase:  "The database does not exist",
 	kindNoSchema:    "The database lacks a table or column that the program needs",
 	kindNoExtension: "The database lacks an extension that the program needs",
-	kindOther:       "The database refused its service",
+	kindOther:       "The database could not be used",
 }
 
 func runDatabase(c *Case) Finding {

@@ -30,11 +30,11 @@ func runExit(c *Case) Finding {
 	h.Title = fmt.Sprintf("The program gave up by itself: exit status %d", code)
 	h.Summary = "It ended in an orderly way and reported a failure by its exit status."
 	if m != nil {
-		h.Title += ", after saying: " + m.Line.Text
+		h.Title += ", after saying: " + short(m.Line.Text)
 		h.Summary = "It said that it failed and then ended in an orderly way. " + upper(m.Text) + "."
 		h.next(m.Next...)
 	} else if last != "" {
-		h.Title += ", after saying: " + last
+		h.Title += ", after saying: " + short(last)
 	}
 	h.next("read the last lines of its output; they are what it knew about the reason")
 	return finding(h)

@@ -121,10 +121,17 @@ func (v *view) suspectSymbol() string {
 
 // suspectName is suspectSymbol for people.
 func (v *view) suspectName() string {
-	if v.hidden != "" {
+	switch {
+	case v.hidden != "":
 		return v.hidden
+	case v.suspect >= 0:
+		return v.stack.name(v.suspect)
+	case v.operation >= 0:
+		return v.stack.name(v.operation)
+	case len(v.stack.frames) > 0:
+		return v.stack.name(0)
 	}
-	return v.stack.name(v.suspect)
+	return "an unknown function"
 }
 
 // Operation is the frame that names what the suspect had asked for, an index in the focus stack, or -1.

@@ -77,7 +77,7 @@ func TestOneByteBehindIsNoCorruption(t *testing.T) {
 	if has(d, idHeap) || has(d, idStackSmash) {
 		t.Errorf("an off-by-one was called corruption: %+v", d.Causes)
 	}
-	if h := d.Causes[0]; !strings.Contains(h.Title, "past the end") || !strings.Contains(h.Title, "1 byte") {
+	if h := d.Causes[0]; !strings.Contains(h.Title, "past an end") || !strings.Contains(h.Title, "1 byte") {
 		t.Errorf("the title does not say by how much: %q", h.Title)
 	}
 }

@@ -149,11 +149,13 @@ func (c *Case) describePanic(h *Hypothesis, p *PanicSite, st stack, suspect, op 
 	who := "The program"
 	if suspect >= 0 {
 		who = st.name(suspect)
+	} else if op >= 0 {
+		who = st.name(op)
 	}
 	h.Title = who + " panicked: " + p.Message
 	h.Summary = who + " gave up with the words " + strconv.Quote(p.Message) + "."
 	if op >= 0 && suspect >= 0 && op < suspect && h.Kind == kindRuntime {
-		h.Title = st.name(op) + " panicked: " + p.Message + " (called by " + who + ")"
+		h.Title = st.name(op) + " panicked: " + strings.TrimPrefix(p.Message, st.name(op)+": ") + " (called by " + who + ")"
 		h.Summary = who + " called " + st.name(op) + ", which refused with the words " + strconv.Quote(p.Message) +
 			". The caller is where the bad request was made."
 	}

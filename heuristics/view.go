@@ -8,6 +8,7 @@ import (
 	"meshdiag/crash"
 	"meshdiag/profile"
 	"meshdiag/provenance"
+	"meshdiag/symbols"
 )
 
 // view is what the heuristics have in common: the case seen from the question "which value was bad, and who handed it
@@ -249,5 +250,10 @@ func (c *Case) readable(symbol string) string {
 	if symbol == "" {
 		return "an unnamed function"
 	}
-	return strings.TrimSuffix(symbol, "@plt")
+	bare, _, _ := strings.Cut(symbol, "@")
+	demangled, _ := symbols.Demangle(bare)
+	if r := c.Profile.Classify(bare, demangled, c.Crash.Target.ExePath, true).Readable; r != "" {
+		return r
+	}
+	return bare
 }

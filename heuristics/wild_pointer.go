@@ -17,7 +17,7 @@ func runWild(c *Case) Finding {
 	h := hypothesis(idWild, "")
 	switch b.class {
 	case provenance.ClassPastEnd:
-		h.fact(true, "past-end", "value", wPastEnd, "the address lies just outside %s: the access ran past an end, nothing is corrupted", region(c))
+		h.fact(true, "past-end", "value", wPastEnd, "the access ran past an end, it hit nothing that is corrupted: the address lies %s", region(c))
 	case provenance.ClassNonCanonical:
 		h.fact(true, "non-canonical", "value", wWildValue, "the value (%s) can be no address on this machine", b.text)
 	case provenance.ClassUnmapped:
@@ -36,9 +36,9 @@ func runWild(c *Case) Finding {
 	who := c.readable(h.Blame.Symbol)
 	h.Title = fmt.Sprintf("%s used a bad address: %s", v.suspectName(), b.text)
 	if b.class == provenance.ClassPastEnd {
-		h.Title = fmt.Sprintf("%s ran past the end of %s", v.suspectName(), region(c))
+		h.Title = fmt.Sprintf("%s ran past an end of memory: %s", v.suspectName(), region(c))
 	}
-	h.Summary = fmt.Sprintf("The address is garbage (%s). %s", b.text, c.originSentence())
+	h.Summary = fmt.Sprintf("The address is no good one (%s). %s", b.text, c.originSentence())
 	h.next("follow the value back in "+who, c.disassemble(h.Blame.Symbol),
 		"if it changes from run to run, build the program with -fsanitize=address, or run it under valgrind")
 	return finding(h)
@@ -48,7 +48,7 @@ func region(c *Case) string {
 	if c.Fault != nil && c.Fault.Region != "" {
 		return c.Fault.Region
 	}
-	return "its mapping"
+	return "outside any mapping"
 }
 
 func originSymbol(v *view) string {

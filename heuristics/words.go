@@ -37,6 +37,19 @@ func plural(n int, word string) string {
 	return strconv.Itoa(n) + " " + word + "s"
 }
 
+// short cuts a line that is quoted in a title, at a rune's end.
+func short(s string) string {
+	const limit = 100
+	if len(s) <= limit {
+		return s
+	}
+	cut := limit
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
+}
+
 // lineText is the line behind a message, "" for none.
 func lineText(m *startup.Message) string {
 	if m == nil {
