@@ -2,6 +2,8 @@ package heuristics
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"meshdiag/profile"
 	"meshdiag/provenance"
@@ -37,16 +39,28 @@ func runNull(c *Case) Finding {
 	return finding(h)
 }
 
-// giver is the call that gave the NULL: the one in the chain, or the one that the callee only passes on.
+// giver is the call that gave the NULL: the one in the chain, or the one that the callee only passes on. Where the ways
+// back split and the dump allows another one just as well, nobody is said to have given it.
 func (c *Case) giver() *provenance.Step {
 	r := c.facts().result
-	if r == nil {
+	if r == nil || len(c.Chain.Alternatives) > 0 {
 		return nil
 	}
 	if in := c.insideCall(r); in != nil && c.isProgram(r.Callee) {
 		return in
 	}
 	return r
+}
+
+// ways lists the places that a value may have come from, when the dump allows more than one.
+func (c *Case) ways() string {
+	ways := []string{c.facts().origin.Text}
+	for _, o := range c.Chain.Alternatives {
+		if !slices.Contains(ways, o.Text) {
+			ways = append(ways, o.Text)
+		}
+	}
+	return strings.Join(ways, "; or ")
 }
 
 // nullKind follows from who returned the NULL.
@@ -72,6 +86,8 @@ func (c *Case) nullOrigin(h *Hypothesis) {
 	}
 	switch o := v.origin; {
 	case o == nil:
+	case len(c.Chain.Alternatives) > 0:
+		h.fact(true, "ways-split", "origin", wWaysSplit, "the value may have come from several places: %s", c.ways())
 	case o.Kind == provenance.StepLoad:
 		h.fact(true, "null-loaded", "origin", wNullLoaded, "it was loaded from memory at %s, which holds 0", where(o))
 	case o.Kind == provenance.StepConst:
@@ -159,6 +175,9 @@ func (c *Case) describeNull(h *Hypothesis) {
 		h.Title = fmt.Sprintf("%s passed NULL to %s", who, user)
 	}
 	h.Summary = fmt.Sprintf("The address was NULL%s. %s", offset, c.originSentence())
+	if c.Chain != nil && len(c.Chain.Alternatives) > 0 {
+		h.Summary = fmt.Sprintf("The address was NULL%s. Where it came from is not decided: %s.", offset, c.ways())
+	}
 	h.next("follow the value back in "+c.readable(h.Blame.Symbol), c.disassemble(h.Blame.Symbol))
 }
 

@@ -75,228 +75,251 @@ const (
 	wValueNull      = 1.5  // the base of the address is 0
 	wReturnedNull   = 3.0  // a named call returned it
 	wMayReturnNull  = 1.5  // the profile knows that this call may return 0
-	wReturnsNumber  = -1.5 // that call returns a number: 0 is one
+	wReturnsNumber  = -1.5 // that call returns a number, and 0 is one
 	wSetsNoResult   = -3.0 // that call sets no result at all
+	wPairNotPointer = -3.0 // what came back is a tag, or a register that nobody set
 	wNullLoaded     = 1.0  // a field that holds 0
 	wNullConst      = 0.5  // the program writes 0 there
-	wUnchecked      = 0.4  // nobody tested it
+	wWaysSplit      = 1.0  // it may have come from several places
+	wNullConstTyped = -0.5 // the same in a language that has no NULL: rather a placeholder
+	wUnchecked      = 0.4  // nobody tested it on its way
 	wArgUnset       = -2.5 // the register was not set for the call
 	wNullButDropped = -1.5 // a result that belongs there was thrown away
-	wPairNotPointer = -3.0 // the value is a tag or a register that nobody set
 )
 
-// abi-mismatch: number of arguments
+// abi-mismatch: number of arguments, callbacks
 const (
-	wArgMissing       = 3.0 // the callee reads a register that the caller leaves alone
-	wArgMaybeMissing  = 2.0 // the same with only the caller's side known
-	wTrailing         = 0.8 // the missing one comes after set ones: a shorter declaration
-	wTakesMoreThanSet = 2.6 // the callee takes more registers than the call sets
-	wShifted          = 2.2 // all arguments fit one register further
-	wMoreThanDefined  = 1.5 // registers are also set for other reasons than the call
-	wDeclaredDiffers  = 2.0 // compiler and runtime are known to disagree
-	wCountsAgree      = -2.5
-	wLeftOver         = 1.0
+	wArgMissing       = 3.0  // the callee reads a register that the caller leaves alone
+	wArgMaybeMissing  = 2.0  // the same with only the caller's side known
+	wTakesMoreThanSet = 2.6  // the callee takes more registers than the call sets
+	wMoreThanDefined  = 1.5  // the call sets more; registers are also set for other reasons than the call
+	wTrailing         = 0.8  // the missing one comes after set ones: a shorter declaration
+	wShifted          = 2.2  // all arguments fit when they are moved by one register
+	wDeclaredDiffers  = 2.0  // compiler and runtime are known to disagree on the number
+	wCountsAgree      = -2.5 // the call sets all that the callee takes
+	wLeftOver         = 1.0  // the value was left in the register by something else
 	wThroughPointer   = -1.5 // the target was chosen at run time: rather the wrong function
-	wCalledBack       = 1.0
-	wTakesMore        = 2.0
-	wOtherMeaning     = 1.6
-	wHiddenResult     = 1.5
+	wCalledBack       = 1.0  // the runtime reached the function through a pointer
+	wTakesMore        = 2.0  // a function reached through a pointer takes more than it is passed
+	wOtherMeaning     = 1.6  // it uses as an address what it is passed as something else
+	wOtherObject      = 1.4  // what failed came in an argument of the callback
+	wEnvironment      = 2.5  // the environment stands where an element belongs
+	wHiddenResult     = 1.5  // the callback expects the address of its result first
 )
 
-// abi-mismatch: types and representation
+// abi-mismatch: type of an argument
 const (
-	wTypeDeclared     = 2.0
-	wSwapped          = 3.0
-	wSwappedRather    = -1.5 // for int-as-pointer: the number is in the wrong place, not of the wrong type
-	wFloatForInteger  = 2.5
-	wLoadedNumber     = 1.0
-	wReturnedOther    = 1.6
-	wNarrowCopy       = 2.2
-	wValueNumberTyped = 2.0
-	wCollectorFollows = -1.5
-	wHalfHasSource    = -1.5
-	wNullConstTyped   = -0.5
-	wBesidePointer    = -1.2
-	wNarrowTag        = 2.0
-	wKnownTagged      = 1.2
-	wReadsHeader      = 1.5
-	wFollowsList      = -1.5
-	wListWalk         = 1.0
-	wWalkedOff        = 1.8
-	wEnvironment      = 2.5
-	wOtherShape       = 2.2
-	wValueNumber      = 1.2
-	wZeroNumber       = 0.5 // 0 is a number too
-	wNumberConst      = 2.5
-	wReturnedNumber   = 2.6
-	wNarrowNumber     = 2.0
-	wReturnedWord     = 1.5 // from a call that returns any kind of word
-	wPointerExpected  = 1.0
-	wDeclaredNumber   = 2.0
-	wTagAsPointer     = 3.0
-	wHiddenUnpassed   = 2.6
-	wValueIsTag       = 0.6
-	wOneRegister      = -2.5
-	wTagArgument      = 2.2
-	wSecondUnread     = 1.2
-	wPairInMemory     = 1.5
-	wReadsPair        = 3.0
-	wReadsPairProfile = 2.5
-	wSecondRegister   = 1.0
-	wPointsToPair     = 1.0
-	wHiddenNotTaken   = 2.6
-	wTwoRegisters     = -3.0
-	wPairExpected     = 2.8
-	wValueTruncated   = 2.5
-	wNarrowResult     = 3.0
-	wDeclaredNarrow   = 2.2
-	wNarrowArgument   = 1.5
-	wExtended         = 1.0
-	wNeighbourPointer = 2.0
-	wNeighbourOfNull  = 0.5 // an empty field beside a full one is ordinary
-	wReadsText        = 1.0
-	wOwnLoad          = 0.7
-	wRuntimeDiffers   = 2.0
-	wStoredNumber     = 1.0
-	wOtherCount       = -1.5
-	wOtherObject      = 1.4
-	wRuntimeLoad      = -1.5
-	wResultUnread     = 2.6
-	wNeverSet         = 1.2
-	wPlaceholder      = 1.5
-	wHasOrigin        = -2.0
-	wHole             = 1.5
-	wOnlyArgument     = 1.5
-	wNoNullHere       = 1.0
-	wSizeIsText       = 2.5
-	wSizeIsPointer    = 2.5
-	wSizeIsAbsurd     = 1.5
-	wFewerWords       = 2.2
-	wAddressRefused   = 3.0
-	wHalfLoad         = 3.0
-	wOtherField       = 3.0
-	wOutsideLayout    = 2.0
-	wRightField       = -2.0
+	wTypeDeclared     = 2.0  // compiler and runtime are known to disagree on its class
+	wRuntimeDiffers   = 2.0  // the linked runtime uses it otherwise than the known one
+	wSwapped          = 3.0  // number and address stand in each other's place
+	wFloatForInteger  = 2.5  // a floating-point argument where an integer register is read
+	wOtherShape       = 2.2  // a good pointer to an object in which the wrong things stand
+	wWalkedOff        = 1.8  // the callee walked over an end of memory: the length was none
+	wAddressRefused   = 3.0  // the number that a panic refused is an address
+	wValueNumber      = 1.2  // the value is a small number
+	wValueNumberTyped = 2.0  // the same in a language without pointer arithmetic
+	wZeroNumber       = 0.5  // 0 is a number too
+	wNumberConst      = 2.5  // the caller writes the number there
+	wReturnedNumber   = 2.6  // a call that returns numbers gave it
+	wNarrowNumber     = 2.0  // a call that sets less than a word gave it
+	wReturnedWord     = 1.5  // a call that returns any kind of word gave it
+	wLoadedNumber     = 1.0  // a function of the program loaded it and returned it as an address
+	wStoredNumber     = 1.0  // the runtime reads it where it keeps addresses
+	wPointerExpected  = 1.0  // the callee takes an address there
+	wDeclaredNumber   = 2.0  // the compiler is known to declare a number there
+	wSwappedRather    = -1.5 // the number is in the wrong place, not of the wrong type
+	wOtherCount       = -1.5 // the two sides disagree on the count: the number is a neighbour
+	wBesidePointer    = -1.2 // an address stands beside the word that was read: rather the wrong word
+	wCollectorFollows = -1.5 // the collector follows what lies in objects; no call passed it
+)
+
+// abi-mismatch: pairs and pointers
+const (
+	wTagAsPointer     = 3.0  // the callee returns a tag where the caller takes an address
+	wNarrowTag        = 2.0  // the callee sets less than a word where the caller takes an address
+	wKnownTagged      = 1.2  // what the callee is known to return begins with a tag
+	wHiddenUnpassed   = 2.6  // the callee writes through a hidden pointer that is not passed
+	wValueIsTag       = 0.6  // the low byte is that of a tag
+	wOneRegister      = -2.5 // the callee returns one register
+	wTagArgument      = 2.2  // the caller passes a byte and a word: a pair
+	wSecondUnread     = 1.2  // the callee does not take the second word
+	wPairInMemory     = 1.5  // a byte-sized number with an address behind it
+	wReadsPair        = 3.0  // the caller takes two registers, the callee sets one
+	wReadsPairProfile = 2.5  // the same with the callee's side from the profile
+	wSecondRegister   = 1.0  // the bad value came back in the second register
+	wPointsToPair     = 1.0  // the callee is known to return the address of something
+	wHiddenNotTaken   = 2.6  // a hidden result pointer is passed that the callee does not take
+	wTwoRegisters     = -3.0 // the callee does return two registers
+	wPairExpected     = 2.8  // the callee takes a byte and a word, the caller passes one word
+	wFewerWords       = 2.2  // the callee takes several words of a value, the caller passes one
+	wSizeIsText       = 2.5  // a size that was asked for is text
+	wSizeIsPointer    = 2.5  // a size that was asked for is an address
+	wSizeIsAbsurd     = 1.5  // a size that was asked for is larger than any memory
+)
+
+// abi-mismatch: bits, fields, results
+const (
+	wValueTruncated   = 2.5  // the value is the low half of a good address
+	wNarrowResult     = 3.0  // the callee returns 8 bytes, the caller takes fewer
+	wDeclaredNarrow   = 2.2  // the compiler is known to declare the result narrower
+	wNarrowArgument   = 1.5  // the caller sets 4 bytes of an argument
+	wNarrowCopy       = 2.2  // the program's code keeps it in 32 bits
+	wHalfLoad         = 3.0  // the word in memory is a good address, of which half was taken
+	wExtended         = 1.0  // it was cut and extended again
+	wNeighbourPointer = 2.0  // an address stands one word off
+	wNeighbourOfNull  = 0.5  // the same where the word is 0: an empty field beside a full one is ordinary
+	wOtherField       = 3.0  // the layout has a number at that offset
+	wOutsideLayout    = 2.0  // the layout has nothing at that offset
+	wRightField       = -2.0 // the layout has an address at that offset
+	wReturnedOther    = 1.6  // the program returns a number that it loaded as an address
+	wReadsText        = 1.0  // the word is content, not a pointer to it
+	wOwnLoad          = 0.7  // the program's code reads it
+	wRuntimeLoad      = -1.5 // the runtime's code reads it, and that knows its layout
+	wResultUnread     = 2.6  // a call before gives an address that nobody takes
+	wNeverSet         = 1.2  // the value was never set
+	wPlaceholder      = 1.5  // a constant 0 where a value belongs
+	wHasOrigin        = -2.0 // the value has an origin of its own
+	wHole             = 1.5  // an argument between set ones is not set
+	wOnlyArgument     = 1.5  // the only argument is not set
+	wNoNullHere       = 1.0  // an address is taken there, and the language writes no NULL
 )
 
 // gc-traced-handle
 const (
-	wInCollector = 2.0
-	wIsHandle    = 3.0
-	wIsNumber    = 1.5
-	wFromObject  = 0.7
+	wInCollector = 2.0  // the fault is in the collector
+	wIsHandle    = 3.0  // the value belongs to a live handle
+	wIsNumber    = 1.5  // the value is a number, which no object's address is
+	wFromObject  = 0.7  // the collector read it out of an object
+	wReadsHeader = 1.5  // the access went to the header before the value
+	wFollowsList = -1.5 // the collector was following its own list: that was overwritten
 )
 
 // missing-extern and bad-dispatch
 const (
-	wLoaderWords    = 3.0
-	wLoaderExit     = 1.5
+	wLoaderWords    = 3.0  // the loader or linker says so
+	wLoaderExit     = 1.5  // its exit status
 	wHadStarted     = -0.5 // lazy binding can fail late, but rarely does
-	wTargetNull     = 2.5
-	wTargetBase     = 2.5
-	wNamedSlot      = 3.0
-	wDirectCall     = 2.8
-	wTargetData     = 2.5
-	wIndirectCall   = 1.5
-	wLinkedCall     = -3.0
-	wPointerLoaded  = 0.8
-	wNotAnEntry     = 2.6
-	wOtherJob       = 3.0
-	wAtEntry        = 0.5
-	wCallbackRather = -1.5
+	wTargetNull     = 2.5  // the program counter is 0
+	wTargetBase     = 2.5  // the program counter is the first byte of the image
+	wNamedSlot      = 3.0  // the target was read from the slot of a named symbol
+	wDirectCall     = 2.8  // the target is written in the call itself
+	wTargetData     = 2.5  // the program counter is no code
+	wIndirectCall   = 1.5  // the call goes through a pointer
+	wLinkedCall     = -3.0 // the call names its target: no table was read
+	wPointerLoaded  = 0.8  // the pointer's place is known
+	wNotAnEntry     = 2.6  // the call goes into the middle of a function
+	wOtherJob       = 3.0  // the function belongs to another service or actor
+	wAtEntry        = 0.5  // it failed at once
+	wCallbackRather = -1.5 // the runtime calls back by a convention of its own
 )
 
-// wild-pointer and memory
+// wild-pointer
 const (
-	wWildValue         = 1.4
-	wWildSmall         = 0.8 // a small number usually has a better explanation
-	wWildProtected     = 1.0
-	wPastEnd           = 2.0
-	wNoOrigin          = 0.6
-	wUninit            = 0.8
-	wTextHasSource     = -0.5
-	wWriteProtected    = 2.8
-	wWritesConstant    = 1.0
-	wPoison            = 2.2
-	wFreeListLink      = 3.0
-	wAllocatorWords    = 3.0
-	wAbortInAllocator  = 2.5
-	wFaultInAllocator  = 2.2
-	wGivenByCaller     = -1.5
-	wCanaryWords       = 3.0
-	wBadReturn         = 3.0
-	wTextReturn        = 1.0
-	wSigbus            = 1.0
-	wPastFile          = 3.0
-	wGuardPage         = 3.0
-	wOverflowWords     = 2.6
-	wStackAccess       = 0.8
-	wRepeats           = 2.5
-	wHugeFrame         = 2.5
-	wDeep              = 1.0
-	wSmallStack        = 2.0
-	wSigfpe            = 2.5
-	wDivision          = 1.0
-	wDivisorZero       = 1.0
-	wAlignmentFault    = 2.5
-	wAlignmentCheck    = 1.5
-	wMisalignedMapped  = 0.8
-	wMisalignedGarbage = -1.5
-	wSigill            = 2.5
-	wTrap              = 1.0
-	wUndefined         = 0.5
+	wWildValue     = 1.4  // no address that is mapped
+	wWildSmall     = 0.8  // a small number usually has a better explanation
+	wWildProtected = 1.0  // mapped, and not for that use
+	wPastEnd       = 2.0  // just outside a mapping
+	wNoOrigin      = 0.6  // its way back could not be followed
+	wUninit        = 0.8  // it was never set
+	wTextHasSource = -0.5 // text was read from somewhere
+	wHalfHasSource = -1.5 // half an address was cut somewhere
+)
+
+// memory
+const (
+	wWriteProtected   = 2.8  // a write to a mapping that may only be read
+	wWritesConstant   = 1.0  // constants or code
+	wPoison           = 2.2  // a fill pattern of freed memory
+	wFreeListLink     = 3.0  // a free-list link where an object was
+	wAllocatorWords   = 3.0  // the allocator says so
+	wAbortInAllocator = 2.5  // the process was aborted inside the allocator
+	wFaultInAllocator = 2.2  // a fault inside the allocator or collector
+	wListWalk         = 1.0  // it was following a list of its own
+	wGivenByCaller    = -1.5 // the caller gave the allocator the value
+	wCanaryWords      = 3.0  // the stack protector says so
+	wBadReturn        = 3.0  // a ret went to no code
+	wTextReturn       = 1.0  // the return address is text
+	wSigbus           = 1.0  // SIGBUS
+	wPastFile         = 3.0  // a page behind the end of the mapped file
+)
+
+// stack-overflow
+const (
+	wGuardPage     = 3.0 // the access hit the guard of the stack
+	wOverflowWords = 2.6 // Rust's runtime says so
+	wStackAccess   = 0.8 // a push, call or store at rsp
+	wRepeats       = 2.5 // a cycle of frames
+	wHugeFrame     = 2.5 // one frame takes much of the stack
+	wDeep          = 1.0 // many frames without a cycle
+	wSmallStack    = 2.0 // the stack is small
+)
+
+// the processor refuses
+const (
+	wSigfpe            = 2.5  // SIGFPE
+	wDivision          = 1.0  // the instruction divides
+	wDivisorZero       = 1.0  // by 0
+	wAlignmentFault    = 2.5  // the instruction demands alignment
+	wAlignmentCheck    = 1.5  // a debug build's check demands it
+	wMisalignedMapped  = 0.8  // the address is good but for its alignment
+	wMisalignedGarbage = -1.5 // the address is none at all
+	wSigill            = 2.5  // SIGILL or SIGTRAP
+	wTrap              = 1.0  // a trap that the compiler put there
+	wUndefined         = 0.5  // an instruction that this processor does not know
 )
 
 // panic and exit-failure
 const (
-	wPanicWords      = 3.0
-	wPanicSeen       = 2.8
-	wAbortSignal     = 1.0
-	wAbortReason     = 2.5
-	wOwnSignal       = 0.3
-	wPanicExit       = 1.0
-	wThreadDied      = 1.0
-	wPanicFrames     = 0.8
+	wPanicWords      = 3.0  // the program printed why
+	wPanicSeen       = 2.8  // the panic was seen where it was raised
+	wAbortSignal     = 1.0  // SIGABRT followed
+	wAbortReason     = 2.5  // who is on the stack tells why it aborted
+	wOwnSignal       = 0.3  // the process sent it to itself
+	wPanicExit       = 1.0  // the exit status of a panic followed
+	wThreadDied      = 1.0  // a thread is gone and its work stands still
+	wPanicFrames     = 0.8  // panic machinery is on the stack
 	wPointerCheck    = -3.0 // the words are about a pointer: another cause's case
-	wDiedOtherwise   = -3.0
-	wPanicNamesCause = -3.0
-	wAbsurdSize      = -3.0
-	wLivedOn         = 1.5
-	wCaughtWords     = 1.0
-	wExitStatus      = 2.0
-	wExitZero        = 2.0
-	wNamedElsewhere  = -2.0
-	wLastWords       = 0.5
+	wDiedOtherwise   = -3.0 // the process lived on, or died of something else
+	wPanicNamesCause = -3.0 // the words are about something more exact
+	wAbsurdSize      = -3.0 // the number in the words was never meant as one
+	wLivedOn         = 1.5  // the process went on
+	wCaughtWords     = 1.0  // it says that it caught it
+	wExitStatus      = 2.0  // a status that is not 0
+	wExitZero        = 2.0  // 0 after words of failure
+	wNamedElsewhere  = -2.0 // the words point to something more exact
+	wLastWords       = 0.5  // there are last words
 )
 
 // the world outside
 const (
-	wWords         = 3.0
-	wFatalWords    = 1.0
-	wGaveUp        = 1.0
-	wWentOn        = 0.5
-	wPanickedOver  = 1.0
-	wCrashedAnyway = -3.0
-	wCheckFailed   = 2.5
-	wKernelKill    = 1.0
-	wKillSignal    = 2.5
-	wSender        = 1.0
-	wWasFailing    = -1.5
-	wSigpipe       = 3.0
-	wOldStackSize  = 2.5
+	wWords         = 3.0  // the target says so
+	wFatalWords    = 1.0  // and cannot do its job without
+	wGaveUp        = 1.0  // it gave up then
+	wWentOn        = 0.5  // it went on without
+	wPanickedOver  = 1.0  // it panicked over it
+	wCrashedAnyway = -3.0 // it died of something that such words do not explain
+	wCheckFailed   = 2.5  // a check from outside found it
+	wKernelKill    = 1.0  // SIGKILL, as the out-of-memory killer sends
+	wKillSignal    = 2.5  // a signal that is not about an instruction
+	wSender        = 1.0  // its sender is known
+	wWasFailing    = -1.5 // it had said that something failed
+	wSigpipe       = 3.0  // SIGPIPE
+	wOldStackSize  = 2.5  // stacks of the size that older runtimes gave
 )
 
 // hang
 const (
-	wStalled       = 2.5
-	wSpinning      = 1.5
-	wLocked        = 1.5
-	wBlockedIO     = 1.2
-	wIdle          = 0.3
-	wStartedUp     = -1.5
-	wNotStarted    = 0.5
-	wHangExplained = -2.5
+	wStalled       = 2.5  // the watchdog froze it alive
+	wSpinning      = 1.5  // a thread runs
+	wLocked        = 1.5  // threads at work wait for locks
+	wBlockedIO     = 1.2  // threads at work wait for input or output
+	wIdle          = 0.3  // all threads rest
+	wStartedUp     = -1.5 // its start-up was complete: a server at rest looks like this
+	wNotStarted    = 0.5  // its start-up was not complete
+	wHangExplained = -2.5 // it had said why it cannot do its job
 )
 
 // unknown
-const wNothingFits = 0.1
+const (
+	wNothingFits = 0.1 // only so that it has a line of evidence
+)
