@@ -97,6 +97,12 @@ func (r *row) switchesStack() bool {
 	return false
 }
 
+// cfaFromRSP reports whether the frame ends at a fixed distance from its own stack pointer: then both are on one stack,
+// however large the frame is.
+func (r *row) cfaFromRSP() bool {
+	return r.cfa.kind == ruleRegOffset && r.cfa.reg == crash.RSP && r.regs[crash.RSP].kind == ruleUnspecified && !r.signal
+}
+
 // calleeSaved reports whether the System V x86-64 ABI makes a function preserve n (psABI, figure 3.4).
 func calleeSaved(n crash.RegNum) bool {
 	switch n {

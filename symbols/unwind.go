@@ -199,7 +199,8 @@ func (w *walker) checkMove(f *walked, r *row, c *caller, interrupted bool) (sw s
 		w.stack = w.mapping(from)
 	}
 	sameStack := rsp >= w.stack.Start && rsp <= w.stack.End
-	if f.regs.how[crash.RSP] == notKnown || sameStack && rsp > from {
+	if f.regs.how[crash.RSP] == notKnown || rsp > from && (sameStack || r.cfaFromRSP() || w.overflowed(from)) {
+		w.stack = w.mapping(rsp - 1)
 		return "", true
 	}
 	borrowed := r.signal || r.switchesStack() // rows that say: the frame above stands elsewhere
@@ -214,6 +215,13 @@ func (w *walker) checkMove(f *walked, r *row, c *caller, interrupted bool) (sw s
 		return "", w.stop("the frame address %#x is not readable memory: the stack is overwritten", rsp)
 	}
 	return sw, w.cross(rsp)
+}
+
+// overflowed reports whether a stack pointer has left its stack: it points to no memory that could be one. The frame that
+// is too large for its stack still belongs to it.
+func (w *walker) overflowed(rsp uint64) bool {
+	m, ok := w.s.crash.MappingAt(rsp)
+	return !ok || m.PermsOK && m.Perms&crash.Write == 0
 }
 
 // cross notes that the walk went on to another stack, and stops it when it has been at this place before.
