@@ -93,6 +93,9 @@ func (a *Analyzer) stackKind(t *crash.Thread, m *crash.Mapping) string {
 	return ""
 }
 
+// maxLocal bounds what is believed to be one frame, in bytes: local arrays can be far larger than any stack.
+const maxLocal = 1 << 32
+
 // largestFrames measures frames by the distance between canonical frame addresses.
 func largestFrames(st *symbols.Stack) []FrameSize {
 	var out []FrameSize
@@ -105,7 +108,7 @@ func largestFrames(st *symbols.Stack) []FrameSize {
 		} else {
 			low = fr.Regs[crash.RSP]
 		}
-		if !fr.CFA.Known || !low.Known || fr.CFA.Value < low.Value || fr.CFA.Value-low.Value > maxFrame || switches(st, i) || st.Elided > 0 && i == st.ElidedAt {
+		if !fr.CFA.Known || !low.Known || fr.CFA.Value < low.Value || fr.CFA.Value-low.Value > maxLocal || switches(st, i) || st.Elided > 0 && i == st.ElidedAt {
 			continue
 		}
 		out = append(out, FrameSize{Frame: i, Symbol: fr.Symbol.Name, Bytes: fr.CFA.Value - low.Value})
