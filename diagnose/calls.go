@@ -3,12 +3,16 @@ package diagnose
 import (
 	"slices"
 
+	"meshdiag/heuristics"
 	"meshdiag/provenance"
 	"meshdiag/symbols"
 )
 
 // callersAbove is how many callers of the program's innermost function are analysed.
 const callersAbove = 4
+
+// callbackReach is how many frames of the runtime may lie between a callback and who asked for it; a debug build has many.
+const callbackReach = 24
 
 // earlierCalls is how many calls before the one that failed are looked at for a dropped result.
 const earlierCalls = 6
@@ -17,8 +21,8 @@ const earlierCalls = 6
 // passed through, and those that the program's function made before; and for each what its callee's code says.
 func (w *walk) calls(a *provenance.Analyzer) {
 	st := w.focusStack()
-	own := w.ownFrame()
-	w.c.Calls = a.Calls(st, max(callersSliced, own+callersAbove))
+	own := w.ownFrame(0)
+	w.c.Calls = a.Calls(st, w.callers(own))
 	w.c.Callees = map[uint64]provenance.Callee{}
 	for chain := w.c.Chain; chain != nil; chain = chain.Base {
 		for _, s := range slices.Concat(chain.Steps, chain.Returned) {
@@ -46,10 +50,22 @@ func callOf(a *provenance.Analyzer, st *symbols.Stack, s provenance.Step) proven
 	return a.CallAt(s.Addr, s.Frame)
 }
 
-// ownFrame is the innermost frame of the program's own code, -1 when there is none. A panic stands many frames of the
-// standard library above it.
-func (w *walk) ownFrame() int {
-	for i := range w.c.Frames {
+// callers is how many callers are analysed. A panic stands many frames of the standard library above the program's own
+// code. Where the runtime called that code back, the function that gave it the pointer is the next one of its kind; where
+// the program's frame is missing, it was below the nearest function of the runtime.
+func (w *walk) callers(own int) int {
+	n := own
+	if own < 0 {
+		n = slices.IndexFunc(w.c.Frames, func(f heuristics.FrameInfo) bool { return f.Extern != nil })
+	} else if next := w.ownFrame(own + 1); next > own+1 && next-own <= callbackReach && w.prof != nil {
+		n = next
+	}
+	return max(callersSliced, n+callersAbove)
+}
+
+// ownFrame is the first frame of the program's own code from a frame on outwards, -1 when there is none.
+func (w *walk) ownFrame(from int) int {
+	for i := from; i < len(w.c.Frames); i++ {
 		if w.own(i) {
 			return i
 		}
