@@ -21,7 +21,7 @@ live run would have given, from whatever is left.
 Cores of the kernel, of gdb's gcore and of "meshdiag save" are read, also as systemd-coredump
 stores them (zstd, lz4, xz); nothing is unpacked to disk. Without CORE the newest one is
 taken that can be found for this user: by kernel.core_pattern, in systemd-coredump's store,
-in the store of "meshdiag handler", in the current folder. It is named on stderr.
+in the current folder. It is named on stderr.
 
 The binaries are looked for where the core says they were. One with another build ID than
 the core's is named and not used.
