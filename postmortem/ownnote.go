@@ -148,9 +148,7 @@ func (o *ownNote) apply(c *crash.Crash) {
 			c.Panics = append(c.Panics, s.Sighting)
 		}
 	}
-	for _, w := range o.Warnings[:min(len(o.Warnings), maxOwnSightings)] {
-		c.Warnings = append(c.Warnings, w)
-	}
+	c.Warnings = append(c.Warnings, o.Warnings[:min(len(o.Warnings), maxOwnSightings)]...)
 }
 
 func (o *ownNote) threads(c *crash.Crash) {
