@@ -1,0 +1,339 @@
+package diagnose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"meshdiag/crash"
+	"meshdiag/heuristics"
+	"meshdiag/probe"
+	"meshdiag/profile"
+	"meshdiag/report"
+	"meshdiag/symbols"
+	"meshdiag/tracer"
+)
+
+// VerifyOptions say what to boot and how long to wait.
+type VerifyOptions struct {
+	Options
+	Path     string
+	Args     []string
+	Boot     time.Duration     // for the program's servers to listen
+	Settle   time.Duration     // how long it must stay well after that
+	Stdout   *os.File          // where the target's output goes
+	Progress func(what string) // told before each check; nil for none
+}
+
+// Verified is one thing that must hold of a good boot.
+type Verified struct {
+	ID     string   `json:"id"`
+	OK     bool     `json:"ok"`
+	Detail string   `json:"detail"`
+	AtS    *float64 `json:"at_s"` // of a start-up message: since launch
+	Next   []string `json:"next"`
+}
+
+// Verification is the result of a boot.
+type Verification struct {
+	Target string
+	Checks []Verified
+	BootS  float64        // until its servers listened; 0 when they never did
+	Report *report.Report // of its end
+}
+
+// OK reports whether all holds.
+func (v *Verification) OK() bool {
+	return len(v.Checks) > 0 && !slices.ContainsFunc(v.Checks, func(c Verified) bool { return !c.OK })
+}
+
+// endTimeout is how long a program may take to end by itself after SIGTERM.
+const endTimeout = 2 * time.Second
+
+// Verify boots a program under the tracer, checks what a person would check by hand, and ends it. What must hold is the
+// profile's data.
+func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
+	prof, err := profileOf(o.Profile, o.Path)
+	if err != nil {
+		return nil, err
+	}
+	v := verifier{o: o, prof: prof, env: os.Environ(), done: make(chan struct{}), result: Verification{Target: o.Path}}
+	if o.Progress == nil {
+		v.o.Progress = func(string) {}
+	}
+	names, err := breakpoints(o.Profile)
+	if err != nil {
+		return nil, err
+	}
+	before := v.freePorts()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var failed error
+	go func() {
+		defer close(v.done)
+		_, failed = tracer.Run(ctx, tracer.Options{Path: o.Path, Args: o.Args, Stdout: o.Stdout, Stderr: o.Stdout,
+			Breakpoints: names, Resolve: symbols.FileSymbols, Inspect: v.inspect})
+	}()
+	v.boot(ctx, before)
+	v.world(ctx)
+	v.settle(ctx)
+	v.end(cancel)
+	if err := errors.Join(failed, v.failed); err != nil {
+		return nil, err
+	}
+	v.story()
+	v.result.Report = v.rep
+	return &v.result, nil
+}
+
+// profileOf is the profile that was asked for, or the one of the executable's runtime.
+func profileOf(name, path string) (*profile.Profile, error) {
+	if name != "" {
+		return profile.Load(name)
+	}
+	return profile.Recognise(func(symbol string) bool {
+		found, err := symbols.FileSymbols(path, []string{symbol})
+		return err == nil && len(found) > 0
+	}), nil
+}
+
+// verifier carries one boot.
+type verifier struct {
+	o      VerifyOptions
+	prof   *profile.Profile
+	env    []string
+	pid    int
+	taken  map[string]bool // servers whose port another process held before the launch
+	alive  bool            // it lived until then
+	done   chan struct{}   // closed when the program is gone
+	result Verification
+
+	// Set by inspect, read after done.
+	walk   *walk
+	rep    *report.Report
+	failed error
+}
+
+func (v *verifier) add(c Verified) { v.result.Checks = append(v.result.Checks, c) }
+
+func verified(c probe.Check) Verified {
+	return Verified{ID: c.ID, OK: c.OK, Detail: said(c.Detail), Next: c.Next}
+}
+
+func (v *verifier) servers() []profile.Server {
+	if v.prof == nil {
+		return nil
+	}
+	return v.prof.Servers
+}
+
+// freePorts looks at the ports before the program is launched.
+func (v *verifier) freePorts() (checks []probe.Check) {
+	v.taken = map[string]bool{}
+	for _, s := range v.servers() {
+		c := probe.PortFree(probe.ServerPort(s, v.env), 0, s.Title, "other")
+		v.taken[s.ID] = !c.OK
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+// boot waits until the servers listen that can.
+func (v *verifier) boot(ctx context.Context, before []probe.Check) {
+	v.o.Progress("the program starts")
+	for _, c := range before {
+		v.add(verified(c))
+	}
+	begin := time.Now()
+	deadline := begin.Add(v.o.Boot)
+	for time.Now().Before(deadline) {
+		if v.pid == 0 {
+			v.pid = childRunning(v.o.Path)
+		}
+		if v.pid != 0 && v.listening() {
+			v.result.BootS = time.Since(begin).Seconds()
+			return
+		}
+		if v.over(ctx, 20*time.Millisecond) {
+			return
+		}
+	}
+}
+
+// over waits, and reports whether the program is gone or the user wants to stop.
+func (v *verifier) over(ctx context.Context, wait time.Duration) bool {
+	select {
+	case <-v.done:
+		return true
+	case <-ctx.Done():
+		return true
+	case <-time.After(wait):
+		return false
+	}
+}
+
+func (v *verifier) listening() bool {
+	for _, s := range v.servers() {
+		if !v.taken[s.ID] && !slices.ContainsFunc(probe.Holders(probe.ServerPort(s, v.env)), func(h probe.Holder) bool { return h.PID == v.pid }) {
+			return false
+		}
+	}
+	return true
+}
+
+// childRunning is a child of this process that runs a program; 0 when there is none (yet).
+func childRunning(path string) int {
+	want, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, list := range lists {
+		data, _ := os.ReadFile(list) // the thread may be gone
+		for _, word := range strings.Fields(string(data)) {
+			if is, err := os.Stat("/proc/" + word + "/exe"); err == nil && os.SameFile(want, is) {
+				pid, _ := strconv.Atoi(word)
+				return pid
+			}
+		}
+	}
+	return 0
+}
+
+// world asks the servers and the database.
+func (v *verifier) world(ctx context.Context) {
+	for _, s := range v.servers() {
+		v.o.Progress("the " + s.Title + " answers")
+		v.add(verified(probe.Serves(ctx, s, probe.ServerPort(s, v.env), v.pid)))
+	}
+	if v.prof == nil || v.prof.Database == nil {
+		return
+	}
+	v.o.Progress("the database has what the program needs")
+	url, _ := probe.DatabaseURL(v.o.Path, v.env, v.prof.Database.Env)
+	if url == "" {
+		v.add(Verified{ID: "database-url", Detail: "no database URL was found in the program or its environment"})
+		return
+	}
+	for _, c := range probe.Database(ctx, url, v.prof.Database, time.Now().UTC()) {
+		v.add(verified(c))
+	}
+}
+
+// settle waits whether it stays well.
+func (v *verifier) settle(ctx context.Context) {
+	v.o.Progress("it stays alive for " + v.o.Settle.String())
+	v.alive = !v.over(ctx, v.o.Settle)
+}
+
+// end ends the program: politely, then not.
+func (v *verifier) end(kill func()) {
+	if v.alive && v.pid != 0 {
+		_ = unix.Kill(v.pid, unix.SIGTERM) // it may just have ended by itself
+		select {
+		case <-v.done:
+		case <-time.After(endTimeout):
+		}
+	}
+	kill()
+	<-v.done
+}
+
+// inspect reads the program's whole life at its end.
+func (v *verifier) inspect(c *crash.Crash) {
+	o := v.o.Options
+	o.Probes.Off = true // they were asked while it lived
+	w := &walk{crash: view(c), end: c, options: o}
+	if c.Outcome.End == crash.EndLaunchFailed {
+		v.rep = w.launchFailed()
+		return
+	}
+	if v.failed = w.names(); v.failed != nil {
+		return
+	}
+	w.story()
+	w.fault()
+	w.causes()
+	v.walk, v.rep = w, w.report()
+}
+
+// story checks what the program said and how it was at its end.
+func (v *verifier) story() {
+	var told []Verified
+	if v.walk != nil {
+		told = append(v.steps(), v.said()...)
+	}
+	v.result.Checks = append(told, v.result.Checks...)
+	alive := Verified{ID: "alive", OK: v.alive, Detail: fmt.Sprintf("it was still alive %v after its start-up", v.o.Settle)}
+	if !v.alive {
+		alive.Detail = "it ended by itself"
+		if v.rep != nil && v.rep.Outcome.Detail != nil {
+			alive.Detail = *v.rep.Outcome.Detail
+		}
+		if v.rep != nil && len(v.rep.Causes) > 0 {
+			alive.Detail += ": " + v.rep.Causes[0].Title
+			alive.Next = v.rep.Causes[0].Next
+		}
+	}
+	v.add(alive)
+}
+
+// steps are the start-up messages that a run must print, in their order.
+func (v *verifier) steps() []Verified {
+	var out []Verified
+	latest := time.Duration(-1)
+	for _, s := range v.walk.c.Startup.Steps {
+		c := Verified{ID: "startup-" + s.ID, OK: s.Seen, Detail: said(s.Message)}
+		switch {
+		case !s.Seen && s.Optional:
+			continue
+		case !s.Seen:
+			c.Detail = "never printed: " + c.Detail
+		case s.At < latest:
+			c.OK, c.Detail = false, "printed before the message that should come first: "+c.Detail
+		}
+		if s.Seen {
+			c.AtS = seconds(s.At.Seconds())
+			latest = max(latest, s.At)
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// said checks that nothing that the program printed tells of a failure or a panic. A panic in a worker thread ends that
+// thread alone, so it counts whether it was caught or not.
+func (v *verifier) said() []Verified {
+	errs := Verified{ID: "no-error", OK: true, Detail: "it printed no failure"}
+	for i := range v.walk.c.Messages {
+		m := &v.walk.c.Messages[i]
+		if m.Meaning == profile.MeansFailure || m.Meaning == profile.MeansWarning || m.Fatal {
+			errs = Verified{ID: "no-error", Detail: "it printed: " + said(m.Line.Text), Next: m.Next}
+			break
+		}
+	}
+	panics := Verified{ID: "no-panic", OK: true, Detail: "no panic was seen, so no worker thread died of one"}
+	if ps := v.walk.c.Panics; len(ps) > 0 {
+		panics.OK, panics.Detail = false, "a panic was seen: "+said(panicWords(&ps[0]))
+	}
+	return []Verified{errs, panics}
+}
+
+func panicWords(p *heuristics.PanicSite) string {
+	words := p.Message
+	if words == "" {
+		words = "its words were not printed"
+	}
+	if p.Caught {
+		words += " (caught)"
+	}
+	return words
+}
