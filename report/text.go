@@ -30,6 +30,9 @@ type text struct {
 
 func (t *text) write() {
 	t.headline()
+	if EndedByRequest(t.r) && !t.verbose {
+		return
+	}
 	switch t.r.Outcome.Kind {
 	case kindHealthy:
 		if t.verbose || len(t.r.Causes) > 0 || snapshot(t.r) {
@@ -56,10 +59,10 @@ func (t *text) sections() {
 
 func (t *text) headline() {
 	look := red
-	switch t.r.Outcome.Kind {
-	case kindHealthy:
+	switch kind := t.r.Outcome.Kind; {
+	case kind == kindHealthy || EndedByRequest(t.r):
 		look = green
-	case kindHung, kindKilled, kindExited:
+	case kind == kindHung || kind == kindKilled || kind == kindExited:
 		look = yellow
 	}
 	t.line(0, 2, span{"meshdiag: ", bold}, span{headline(t.r), look})

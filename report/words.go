@@ -98,6 +98,9 @@ func headline(r *Report) string {
 	case kindLaunchFailed:
 		return targetName(r) + " cannot be launched: " + launchWords(r)
 	}
+	if EndedByRequest(r) {
+		return healthyLine(r)
+	}
 	label := outcomeLabel(r.Outcome)
 	if len(r.Causes) == 0 {
 		return label + ": cause unknown"
@@ -114,6 +117,19 @@ func headline(r *Report) string {
 		text += " — " + s
 	}
 	return text
+}
+
+// EndedByRequest reports whether the program ended because somebody asked it to, by a signal that is meant for that, and
+// nothing else was found: no fault, though not the program's own end either.
+func EndedByRequest(r *Report) bool {
+	if r.Outcome.Kind != kindKilled || len(r.Causes) > 0 && r.Causes[0].ID != kindKilled {
+		return false
+	}
+	switch signalName(r.Outcome) {
+	case "SIGTERM", "SIGINT", "SIGHUP":
+		return true
+	}
+	return false
 }
 
 // healthyLine is all there is to say about a target that ended well.

@@ -73,7 +73,7 @@ func (d *diagnosing) status(r *report.Report) int {
 	if d.exitStatus == "target" {
 		return targetStatus(r.Outcome)
 	}
-	if r.Outcome.Kind == "healthy" {
+	if r.Outcome.Kind == "healthy" || report.EndedByRequest(r) {
 		return statusHealthy
 	}
 	return statusFault
