@@ -195,3 +195,17 @@ func TestNamesDecideNothing(t *testing.T) {
 		}
 	}
 }
+
+// Where two ways back fit the dump, neither call is said to have returned the NULL.
+func TestSplitWaysNameNobody(t *testing.T) {
+	m := segv(plain(t), "at", "main").null().chain(arg(0, 0), returned(1, "malloc@plt"))
+	m.c.Chain.Alternatives = []provenance.Step{constant(1, 0)}
+	m.c.Chain.Alternatives[0].Symbol = "main"
+	h := m.top()
+	if h.ID != idNull || h.Kind != kindOther || h.Blame.Extern == "malloc@plt" {
+		t.Errorf("%s/%s blames %+v", h.ID, h.Kind, h.Blame)
+	}
+	if !strings.Contains(h.Summary, "malloc") || !strings.Contains(h.Summary, "a constant in main") || strings.Contains(h.Summary, "malloc returned") {
+		t.Errorf("summary: %q", h.Summary)
+	}
+}

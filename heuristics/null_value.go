@@ -39,11 +39,10 @@ func runNull(c *Case) Finding {
 	return finding(h)
 }
 
-// giver is the call that gave the NULL: the one in the chain, or the one that the callee only passes on. Where the ways
-// back split and the dump allows another one just as well, nobody is said to have given it.
+// giver is the call that gave the NULL: the one in the chain, or the one that the callee only passes on.
 func (c *Case) giver() *provenance.Step {
 	r := c.facts().result
-	if r == nil || len(c.Chain.Alternatives) > 0 {
+	if r == nil {
 		return nil
 	}
 	if in := c.insideCall(r); in != nil && c.isProgram(r.Callee) {
@@ -54,13 +53,27 @@ func (c *Case) giver() *provenance.Step {
 
 // ways lists the places that a value may have come from, when the dump allows more than one.
 func (c *Case) ways() string {
-	ways := []string{c.facts().origin.Text}
-	for _, o := range c.Chain.Alternatives {
-		if !slices.Contains(ways, o.Text) {
-			ways = append(ways, o.Text)
+	var ways []string
+	for _, s := range append([]provenance.Step{*c.facts().origin}, c.Chain.Alternatives...) {
+		if w := c.way(&s); !slices.Contains(ways, w) {
+			ways = append(ways, w)
 		}
 	}
-	return strings.Join(ways, "; or ")
+	return strings.Join(ways, ", or ")
+}
+
+// way names one place that a value may have come from, without saying that it did.
+func (c *Case) way(s *provenance.Step) string {
+	in := " in " + c.readable(s.Symbol)
+	switch s.Kind {
+	case provenance.StepReturn, provenance.StepOut:
+		return "the call of " + c.readable(s.Callee) + in
+	case provenance.StepConst:
+		return "a constant" + in
+	case provenance.StepLoad:
+		return "memory at " + where(s) + " read" + in
+	}
+	return "something" + in + " that could not be followed"
 }
 
 // nullKind follows from who returned the NULL.

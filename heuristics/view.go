@@ -62,7 +62,9 @@ func (c *Case) facts() *view {
 	v.sites = c.findSites(v)
 	if c.Chain != nil && len(c.Chain.Steps) > 1 {
 		v.origin = &c.Chain.Steps[len(c.Chain.Steps)-1]
-		v.result = c.findResult()
+		if len(c.Chain.Alternatives) == 0 {
+			v.result = c.findResult() // else the dump allows another origin just as well, and no call is said to have given it
+		}
 	}
 	return v
 }
