@@ -14,10 +14,23 @@ func (c *Case) exact(id string, hs []*Hypothesis, describe func(h *Hypothesis, d
 	for _, k := range c.Checks {
 		open := has(kindOther)
 		if k.OK || k.Cause != id || k.Kind == "" || open == nil || has(k.Kind) != nil {
+			if !k.OK && k.Cause == id && k.Kind == kindOther {
+				return // the open kind is the right one; later checks may fail in consequence
+			}
 			continue
 		}
 		open.Kind = k.Kind
 		open.Next = nil // advice to find out what is known now
 		describe(open, k.Detail)
 	}
+}
+
+// failedCheck is the first failed check that points to a cause outside the program; nil when there is none.
+func (c *Case) failedCheck() *Check {
+	for i := range c.Checks {
+		if k := &c.Checks[i]; !k.OK && (k.Cause == idDatabase || k.Cause == idPort) {
+			return k
+		}
+	}
+	return nil
 }

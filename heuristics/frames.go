@@ -74,8 +74,8 @@ func (s stack) operation(suspect int) int {
 			return i
 		}
 	}
-	if b := s.boundary(suspect); b >= 0 {
-		return b
+	if b := s.boundary(suspect); b >= 0 && s.infos[b].Part != profile.PartPanic {
+		return b // panic machinery is what the suspect ended in, not what it asked for
 	}
 	for i := range end {
 		if s.infos[i].Kind == profile.KindRuntime {

@@ -31,6 +31,10 @@ func TestPanics(t *testing.T) {
 			p.Frames, p.Infos = m.frames([]string{"rust_panic", "app_pick", "main"})
 			return m.panics(p)
 		}, expected{id: idPanic, kind: kindRuntime, symbol: "app_pick", atLeast: 0.8}},
+		{"Rust library function called from C's side, no profile", func(t *testing.T) *maker {
+			m := abort(t, "none", "lib_head", "main").say("lib_head: empty list")
+			return m.panics(PanicSite{Message: "lib_head: empty list", Origin: "rust", FromLine: 0})
+		}, expected{id: idPanic, kind: kindRuntime, symbol: "lib_head", atLeast: 0.8}},
 		{"assertion in C", func(t *testing.T) *maker {
 			m := newCase(t, "none").signal(unix.SIGABRT, -6).stack("abort@libc", "__assert_fail@libc", "check_all", "main")
 			return m.say("app: app.c:12: check_all: Assertion `n > 0' failed.").panics(PanicSite{Message: "n > 0", Origin: "c", FromLine: 0, File: "app.c", Line: 12})
@@ -140,4 +144,16 @@ func TestHang(t *testing.T) {
 			return m.stack("accept4@libc", "mesh_http_serve", "mesh_main")
 		}, expected{id: idHang, kind: kindNoProgress, atMost: 0.79}},
 	})
+}
+
+// The machinery of a panic is not what the suspect asked for.
+func TestPanicMachineryIsNoOperation(t *testing.T) {
+	m := plain(t).signal(unix.SIGABRT, -6).stack("abort@libc", "rust_panic", "lib_head", "main")
+	m.panics(PanicSite{Message: "lib_head: empty list", Origin: "rust", FromLine: 0})
+	if h := m.top(); contains(h.Title, "rust_panic") || h.Blame.Symbol != "lib_head" {
+		t.Errorf("%q blames %q", h.Title, h.Blame.Symbol)
+	}
+	if op := m.c.Operation(); op >= 0 {
+		t.Errorf("frame %d is marked as the operation", op)
+	}
 }
