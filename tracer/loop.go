@@ -83,7 +83,7 @@ func (t *tracer) run(ctx context.Context) (crash.Outcome, error) {
 		return crash.Outcome{}, err
 	}
 	t.io.start()
-	endHelpers := t.startHelpers(ctx)
+	endHelpers := t.startWatchers(ctx)
 	err := t.loop()
 	endHelpers()
 	if err != nil {

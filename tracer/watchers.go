@@ -16,9 +16,9 @@ var ownPID = os.Getpid()
 // forwardAfter is how long the target may take to get a signal by itself before ours is passed on.
 const forwardAfter = 50 * time.Millisecond
 
-// startHelpers begins what runs beside the loop: signals to us, the stall watchdog, cancellation. The returned function
+// startWatchers begins what runs beside the loop: signals to us, the stall watchdog, cancellation. The returned function
 // ends it all and waits until it has ended.
-func (t *tracer) startHelpers(ctx context.Context) func() {
+func (t *tracer) startWatchers(ctx context.Context) func() {
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
 	start := func(f func()) {
