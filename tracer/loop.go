@@ -83,9 +83,9 @@ func (t *tracer) run(ctx context.Context) (crash.Outcome, error) {
 		return crash.Outcome{}, err
 	}
 	t.io.start()
-	endHelpers := t.startWatchers(ctx)
+	endWatchers := t.startWatchers(ctx)
 	err := t.loop()
-	endHelpers()
+	endWatchers()
 	if err != nil {
 		_ = t.remote.signal(unix.SIGKILL, nil)
 		return crash.Outcome{}, err
