@@ -249,3 +249,15 @@ func (w *walk) askLimits(context.Context) []probe.Check {
 	}
 	return checks
 }
+
+// staleWarnings say first of all that what ran may not be what was built last: every cause below is then one of an old
+// program.
+func staleWarnings(checks []heuristics.Check) []string {
+	var out []string
+	for _, c := range checks {
+		if !c.OK && c.Cause == "stale-artifact" {
+			out = append(out, said("Before the cause, look at the artefact: "+c.Detail+"."))
+		}
+	}
+	return out
+}

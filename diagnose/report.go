@@ -53,6 +53,7 @@ func (w *walk) report() *report.Report {
 			r.Warnings = append(r.Warnings, said(m.Problem))
 		}
 	}
+	r.Warnings = append(staleWarnings(w.c.Checks), r.Warnings...)
 	for _, x := range w.c.Checks {
 		r.Checks = append(r.Checks, report.Check{ID: x.ID, OK: x.OK, Detail: said(x.Detail)})
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -65,7 +66,10 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := verifier{o: o, prof: prof, env: os.Environ(), done: make(chan struct{}), result: Verification{Target: o.Path}}
+	v := verifier{o: o, prof: prof, env: os.Environ(), exe: o.Path, done: make(chan struct{}), result: Verification{Target: o.Path}}
+	if path, err := exec.LookPath(o.Path); err == nil {
+		v.exe = path
+	}
 	if o.Progress == nil {
 		v.o.Progress = func(string) {}
 	}
@@ -110,6 +114,7 @@ type verifier struct {
 	o      VerifyOptions
 	prof   *profile.Profile
 	env    []string
+	exe    string // the program's file
 	pid    int
 	taken  map[string]bool // servers whose port another process held before the launch
 	alive  bool            // it lived until then
@@ -156,7 +161,7 @@ func (v *verifier) boot(ctx context.Context, before []probe.Check) {
 	deadline := begin.Add(v.o.Boot)
 	for time.Now().Before(deadline) {
 		if v.pid == 0 {
-			v.pid = childRunning(v.o.Path)
+			v.pid = childRunning(v.exe)
 		}
 		if v.pid != 0 && v.listening() {
 			v.result.BootS = time.Since(begin).Seconds()
@@ -218,7 +223,7 @@ func (v *verifier) world(ctx context.Context) {
 		return
 	}
 	v.o.Progress("the database has what the program needs")
-	url, _ := probe.DatabaseURL(v.o.Path, v.env, v.prof.Database.Env)
+	url, _ := probe.DatabaseURL(v.exe, v.env, v.prof.Database.Env)
 	if url == "" {
 		v.add(Verified{ID: "database-url", Detail: "no database URL was found in the program or its environment"})
 		return

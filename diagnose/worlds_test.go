@@ -3,6 +3,7 @@ package diagnose
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -53,6 +54,42 @@ func superuser(t *testing.T, pg *lab.Postgres, db, sql string) {
 	}
 }
 
+// listening is a TCP server that is not PostgreSQL, or pretends to be in a state that a real one cannot be held in.
+func listening(serve func(net.Conn)) func(*testing.T, *lab.Postgres) string {
+	return func(t *testing.T, _ *lab.Postgres) string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go serve(c)
+			}
+		}()
+		return "postgres://mesh:mesh@" + l.Addr().String() + "/mesher"
+	}
+}
+
+// startingUp answers as a server does while it recovers: an ErrorResponse with SQLSTATE 57P03.
+func startingUp(c net.Conn) {
+	defer c.Close()
+	first := make([]byte, 8)
+	if _, err := io.ReadFull(c, first); err != nil {
+		return
+	}
+	if first[4] == 4 && first[5] == 0xd2 { // SSLRequest
+		_, _ = c.Write([]byte("N"))
+		_, _ = c.Read(make([]byte, 512))
+	}
+	body := "SFATAL\x00VFATAL\x00C57P03\x00Mthe database system is starting up\x00\x00"
+	_, _ = c.Write(append([]byte{'E', 0, 0, 0, byte(len(body) + 4)}, body...))
+}
+
 var brokenWorlds = []brokenWorld{
 	{name: "no server", url: fixed(func(*lab.Postgres) string { return "postgres://mesh:mesh@127.0.0.1:1/mesher" }),
 		cause: "database/unreachable", check: "database-login", say: "nobody listens on 127.0.0.1:1"},
@@ -72,6 +109,14 @@ var brokenWorlds = []brokenWorld{
 		cause: "database/missing-schema", check: "database-tables", say: "lacks 10 of the 10 tables"},
 	{name: "table of events missing", url: spoilt("DROP TABLE events"), stall: time.Second,
 		cause: "database/missing-schema", check: "database-tables", say: "events"},
+	{name: "silent server", url: listening(func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }), stall: time.Second,
+		cause: "database/unreachable", check: "database-login", say: "accepts connections and then says nothing"},
+	{name: "another service on the port", url: listening(func(c net.Conn) { _, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.2\r\n")); c.Close() }),
+		cause: "database/unreachable", check: "database-login", say: "does not speak PostgreSQL's protocol"},
+	{name: "server starting up", url: listening(startingUp),
+		cause: "database/unreachable", check: "database-login", say: "the database system is starting up"},
+	{name: "read-only by default", url: spoilt("ALTER DATABASE {db} SET default_transaction_read_only = on"), stall: time.Second,
+		cause: "database/other", check: "database-writable", say: "read-only by default"},
 	{name: "HTTP port taken", url: fixed(func(pg *lab.Postgres) string { return pg.URL("mesh", "mesh", "mesher") }), hold: "MESHER_HTTP_PORT",
 		stall: time.Second, cause: "port-in-use/http", check: "port-", say: "which the HTTP server wants, is taken: process "},
 	{name: "WebSocket port taken", url: fixed(func(pg *lab.Postgres) string { return pg.URL("mesh", "mesh", "mesher") }), hold: "MESHER_WS_PORT",
@@ -190,5 +235,98 @@ func TestProbesSwitchedOff(t *testing.T) {
 		if !strings.HasPrefix(c.ID, "limit-") {
 			t.Errorf("%+v", c)
 		}
+	}
+}
+
+// TestSickProgramsInASoundWorld checks the other side: ten programs that are broken themselves, in a world that is sound.
+func TestSickProgramsInASoundWorld(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a database server")
+	}
+	faults, err := lab.Catalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pg, err := lab.StartPostgres(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pg.Stop()
+	ran := 0
+	for _, f := range faults {
+		sick := f.Label.Outcome == "crashed" || f.Label.Outcome == "panicked"
+		sound := f.World.Database == "" && f.World.SQL == "" && len(f.World.Hold) == 0 && len(f.World.Env) == 0
+		idle := len(f.Trigger.HTTP) == 0 && len(f.Trigger.WS) == 0 && f.Trigger.EndAfter == "" && f.Trigger.LimitMiB == 0 && !f.Trigger.HangUp
+		v, err := lab.Variant{}.Complete()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !sick || !sound || !idle || f.Skipped(v) != "" || ran == 10 {
+			continue
+		}
+		ran++
+		t.Run(f.ID, func(t *testing.T) {
+			s, err := lab.NewScenario(t.Context(), f, v, pg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Cleanup()
+			for _, e := range s.Env {
+				if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, "MESHER_") {
+					t.Setenv(name, value)
+				}
+			}
+			r := probed(t, RunOptions{Path: s.Path, StallAfter: 5 * time.Second})
+			if len(r.Causes) == 0 {
+				t.Fatal("no cause")
+			}
+			switch r.Causes[0].ID {
+			case "database", "port-in-use", "stale-artifact", "out-of-memory":
+				t.Errorf("the world is blamed: %s", r.Causes[0].Title)
+			}
+			for _, c := range r.Checks {
+				if !c.OK || !strings.HasPrefix(c.ID, "artefact-") {
+					t.Errorf("a plain crash asked: %+v", c)
+				}
+			}
+		})
+	}
+	if ran < 10 {
+		t.Errorf("only %d sick programs", ran)
+	}
+}
+
+// TestStaleProgram runs a program whose compiler output is newer than it, in a world that is broken, too.
+func TestStaleProgram(t *testing.T) {
+	exe, err := lab.Build(t.Context(), lab.Variant{}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(t.TempDir(), "mesher")
+	if err := os.WriteFile(copied, image, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	past := time.Now().Add(-73 * time.Hour)
+	if err := os.Chtimes(copied, past, past); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(copied), "libmesh_rt.a"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("MESHER_DATABASE_URL", "postgres://mesh:mesh@127.0.0.1:1/mesher")
+	r := probed(t, RunOptions{Path: copied})
+	stale := false
+	for _, c := range r.Checks {
+		stale = stale || c.ID == "artefact-fresh" && !c.OK && strings.Contains(c.Detail, "libmesh_rt.a by 3 days")
+	}
+	if !stale || r.Causes[0].ID != "database" {
+		t.Errorf("stale %v, first %s: %+v", stale, r.Causes[0].ID, r.Checks)
+	}
+	if len(r.Warnings) == 0 || !strings.Contains(r.Warnings[0], "look at the artefact: the program "+copied+" is older") {
+		t.Errorf("warnings: %q", r.Warnings)
 	}
 }

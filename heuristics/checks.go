@@ -25,12 +25,12 @@ func (c *Case) exact(id string, hs []*Hypothesis, describe func(h *Hypothesis, d
 	}
 }
 
-// failedCheck is the first failed check that points to a cause outside the program; nil when there is none.
-func (c *Case) failedCheck() *Check {
-	for i := range c.Checks {
-		if k := &c.Checks[i]; !k.OK && (k.Cause == idDatabase || k.Cause == idPort) {
-			return k
+// unreachable reports whether a check found that the database does not answer.
+func (c *Case) unreachable() bool {
+	for _, k := range c.Checks {
+		if !k.OK && k.Cause == idDatabase && k.Kind == kindUnreachable {
+			return true
 		}
 	}
-	return nil
+	return false
 }

@@ -23,8 +23,13 @@ func (in *inside) checks(ctx context.Context) []Check {
 	all := []func(context.Context) (Check, bool){in.writable, in.extensions, in.tables, in.migrations, in.partitions}
 	var out []Check
 	for _, ask := range all {
-		if c, ok := ask(ctx); ok {
-			out = append(out, c)
+		c, ok := ask(ctx)
+		if !ok {
+			continue
+		}
+		out = append(out, c)
+		if c.ID == checkWritable && !c.OK {
+			in.days = time.Time{} // a program that may not write cannot make its partitions either
 		}
 	}
 	return out
@@ -78,8 +83,10 @@ func array(list []string) string {
 	return "{" + strings.Join(quoted, ",") + "}"
 }
 
+const checkWritable = "database-writable"
+
 func (in *inside) writable(ctx context.Context) (Check, bool) {
-	const id = "database-writable"
+	const id = checkWritable
 	rows, err := in.rows(ctx, "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')")
 	if err != nil || len(rows) == 0 {
 		return in.unknown(id, err)
