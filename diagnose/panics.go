@@ -16,7 +16,7 @@ func (w *walk) panics() []heuristics.PanicSite {
 	used := make([]bool, len(w.crash.Panics))
 	for _, p := range startup.Panics(w.c.Messages) {
 		site := heuristics.PanicSite{Message: p.Message, File: p.File, Line: p.Line, Thread: p.Thread, Origin: p.Origin,
-			Caught: p.Caught, Consequence: p.Consequence, FromLine: p.LineIndex}
+			Caught: p.Caught, Consequence: p.Consequence, FromLine: p.LineIndex, Cause: p.Cause, Kind: p.Kind}
 		if !p.Consequence {
 			if i := sightingOf(w.crash.Panics, used, p.TID); i >= 0 {
 				used[i] = true
