@@ -177,11 +177,14 @@ func (v *verifier) boot(ctx context.Context, before []probe.Check) {
 func (v *verifier) over(ctx context.Context, wait time.Duration) bool {
 	select {
 	case <-v.done:
-		return true
 	case <-ctx.Done():
-		return true
 	case <-time.After(wait):
-		return false
+	}
+	select { // of several that are ready select takes any
+	case <-v.done:
+		return true
+	default:
+		return ctx.Err() != nil
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 type brokenWorld struct {
 	name  string
 	url   func(t *testing.T, pg *lab.Postgres) string
-	hold  string // variable with the port that another process holds
+	hold  string // variable with the port that another process holds; "itself": both servers want one port
 	stall time.Duration
 	cause string // id/kind
 	check string // id of the check that failed
@@ -121,6 +121,8 @@ var brokenWorlds = []brokenWorld{
 		stall: time.Second, cause: "port-in-use/http", check: "port-", say: "which the HTTP server wants, is taken: process "},
 	{name: "WebSocket port taken", url: fixed(func(pg *lab.Postgres) string { return pg.URL("mesh", "mesh", "mesher") }), hold: "MESHER_WS_PORT",
 		stall: time.Second, cause: "port-in-use/websocket", check: "port-", say: "which the WebSocket server wants, is taken: process "},
+	{name: "one port for two servers", url: fixed(func(pg *lab.Postgres) string { return pg.URL("mesh", "mesh", "mesher") }), hold: "itself",
+		stall: time.Second, cause: "port-in-use/http", check: "port-", say: "is held by the program itself"},
 }
 
 // TestBrokenWorlds runs a sound program in worlds that are not.
@@ -148,6 +150,9 @@ func TestBrokenWorlds(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Setenv(name, fmt.Sprint(port))
+				if w.hold == "itself" { // the second server gets the port of the first
+					t.Setenv("MESHER_HTTP_PORT", fmt.Sprint(port))
+				}
 				if name == w.hold {
 					l, err := net.Listen("tcp4", fmt.Sprintf("0.0.0.0:%d", port))
 					if err != nil {
