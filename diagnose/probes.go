@@ -247,6 +247,9 @@ func (w *walk) askLimits(context.Context) []probe.Check {
 		// The group's counter goes back to its beginning: without a victim in this time it tells of others.
 		checks = slices.DeleteFunc(checks, func(c probe.Check) bool { return !c.OK && c.ID == probe.CgroupMemory })
 	}
+	if slices.Contains(w.options.Probes.Only, ProbeLimits) {
+		checks = append(checks, probe.Debugging()...) // no reason for an end, but good to know for who asks
+	}
 	return checks
 }
 

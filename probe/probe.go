@@ -24,16 +24,6 @@ func passed(id, format string, args ...any) Check {
 	return Check{ID: id, OK: true, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Failed reports whether any check failed.
-func Failed(checks []Check) bool {
-	for i := range checks {
-		if !checks[i].OK {
-			return true
-		}
-	}
-	return false
-}
-
 // shellQuote makes s one word of a POSIX shell.
 func shellQuote(s string) string {
 	plain := func(r rune) bool {
