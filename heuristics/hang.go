@@ -24,6 +24,7 @@ var waiting = map[int64]string{
 // stalled is what the threads of a process that makes no progress do.
 type stalled struct {
 	locked, io, poll, running, other int // threads in the middle of the program's or runtime's work
+	awaiting                         int // threads that wait for a signal or the end of another thread: at work or at rest
 	idle                             int // threads that wait for work
 	who                              int // thread that tells most, -1 none
 }
@@ -39,7 +40,9 @@ func runHang(c *Case) Finding {
 	h.fact(kind == kindSpin, "running", "threads", wSpinning, "%s running in its code without a system call", plural(s.running, "thread"))
 	h.fact(kind == kindDeadlock, "locked", "threads", wLocked, "%s in the middle of work for a lock or another thread (futex), none runs", waits(s.locked))
 	h.fact(kind == kindBlockedIO, "blocked", "threads", wBlockedIO, "%s in the middle of work for a read, write or connection", waits(s.io+s.poll))
-	h.fact(kind == kindNoProgress, "idle", "threads", wIdle, "every thread waits for something to do")
+	h.fact(kind == kindNoProgress && s.awaiting == 0, "idle", "threads", wIdle, "every thread waits for something to do")
+	h.fact(kind == kindNoProgress && s.awaiting > 0, "awaiting", "threads", wAwaiting,
+		"%s for a signal or the end of another thread: one that was forgotten, or work that nobody gave", waits(s.awaiting))
 	h.fact(c.Startup.Done && kind == kindNoProgress, "started", "phase", wStartedUp, "its start-up was complete: a server that nobody asks looks like this")
 	h.fact(!c.Startup.Done && c.Startup.Last >= 0, "not-started", "phase", wNotStarted, "its start-up was not complete")
 	h.fact(fatalMessage(c) != nil, "explained", "words", wHangExplained, "it had said before why it cannot do its job")
@@ -58,7 +61,9 @@ func (c *Case) lookAtThreads() stalled {
 		busy := i < len(c.Stacks) && c.busy(i)
 		what := "run"
 		if t.Syscall != nil && t.Syscall.Number >= 0 {
-			what = waiting[t.Syscall.Number]
+			if what = waiting[t.Syscall.Number]; what == "lock" {
+				what = c.lockKind(i)
+			}
 		} else if t.State == "S" || t.State == "D" {
 			what = ""
 		}
@@ -68,6 +73,30 @@ func (c *Case) lookAtThreads() stalled {
 		}
 	}
 	return s
+}
+
+// mutexContended is the value of a locked mutex that somebody waits for, in glibc as in Rust's standard library: what a
+// thread that waits for a lock expects to find (third argument of futex(2)).
+const mutexContended = 2
+
+// lockKind tells what a thread in futex waits for: "lock" for a lock, or an answer that it asked another actor for, and
+// "signal" for a condition, a semaphore or a thread's end, which a thread without work waits for just as well.
+func (c *Case) lockKind(i int) string {
+	kind := ""
+	if i < len(c.Stacks) {
+		for j := range c.Stacks[i].Frames {
+			switch c.classified(&c.Stacks[i].Frames[j]).Part {
+			case profile.PartServiceCall, profile.PartLockWait:
+				return "lock"
+			case profile.PartConditionWait, profile.PartJoin:
+				kind = "signal"
+			}
+		}
+	}
+	if kind == "" && c.Crash.Threads[i].Syscall.Args[2] == mutexContended {
+		return "lock"
+	}
+	return "signal"
 }
 
 // count adds one thread and says how much it tells.
@@ -82,6 +111,9 @@ func (s *stalled) count(what string, busy bool, state string) int {
 	case what == "lock":
 		s.locked++
 		return 3
+	case what == "signal":
+		s.awaiting++
+		return 1
 	case what == "io" || what == "child":
 		s.io++
 		return 3

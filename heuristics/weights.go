@@ -314,6 +314,7 @@ const (
 	wLocked        = 1.5  // threads at work wait for locks
 	wBlockedIO     = 1.2  // threads at work wait for input or output
 	wIdle          = 0.3  // all threads rest
+	wAwaiting      = -1.0 // threads wait for one another, or for work
 	wStartedUp     = -1.5 // its start-up was complete: a server at rest looks like this
 	wNotStarted    = 0.5  // its start-up was not complete
 	wHangExplained = -2.5 // it had said why it cannot do its job

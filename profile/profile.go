@@ -87,6 +87,10 @@ const (
 	PartStart          = "process or thread start"
 	PartEnd            = "process end" // exit and its kin: never returns
 	PartSanitizer      = "sanitizer"
+	PartLockWait       = "lock wait"      // waits for a mutex or reader-writer lock
+	PartConditionWait  = "condition wait" // waits for a signal of another thread: condition variable, semaphore, park
+	PartJoin           = "join"           // waits for another thread's end
+	PartServiceCall    = "service call"   // asks another actor and waits for its answer
 )
 
 // NameRule maps symbols to what they are. The first rule that matches wins.
