@@ -1,5 +1,6 @@
-// Command speed measures whole processes: the same crash under meshdiag, under gdb and untraced, and programs that do not
-// crash with and without meshdiag. All figures come from one run, interleaved, so that a noisy machine is noisy for all.
+// Command speed measures whole processes: the same crash under meshdiag, under gdb and untraced, programs that do not crash
+// with and without meshdiag, and the readers of core dumps on the same cores. All figures come from one run, interleaved, so
+// that a noisy machine is noisy for all.
 //
 // It asserts nothing: it prints medians and ratios.
 package main
@@ -11,9 +12,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
+
+// parts is what --only chooses from, in the order of the output.
+var parts = []string{"crash", "slowdown", "cores"}
 
 func main() {
 	log.SetFlags(0)
@@ -21,22 +26,45 @@ func main() {
 	meshdiag := flag.String("meshdiag", "bin/meshdiag", "the meshdiag binary to measure")
 	rounds := flag.Int("rounds", 11, "rounds of each crash command")
 	slow := flag.Int("slow-rounds", 5, "rounds of each long-running program")
+	coreRounds := flag.Int("core-rounds", 7, "rounds of each reader of cores")
+	only := flag.String("only", strings.Join(parts, ","), "comma-separated parts to run")
 	flag.Parse()
+	wanted := strings.Split(*only, ",")
+	for _, name := range wanted {
+		if !slices.Contains(parts, name) {
+			log.Fatalf("--only %q: the parts are %s", name, strings.Join(parts, ", "))
+		}
+	}
+	if err := run(*meshdiag, wanted, *rounds, *slow, *coreRounds); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run measures the wanted parts, in a folder that is gone afterwards.
+func run(meshdiag string, wanted []string, rounds, slow, coreRounds int) error {
 	dir, err := os.MkdirTemp("", "meshdiag-bench-")
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	defer os.RemoveAll(dir)
-	exe, err := filepath.Abs(*meshdiag)
+	exe, err := filepath.Abs(meshdiag)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	if err := crashes(exe, dir, *rounds); err != nil {
-		log.Fatal(err)
+	measures := map[string]func() error{
+		"crash":    func() error { return crashes(exe, dir, rounds) },
+		"slowdown": func() error { return slowdown(exe, dir, slow) },
+		"cores":    func() error { return cores(exe, dir, coreRounds) },
 	}
-	if err := slowdown(exe, dir, *slow); err != nil {
-		log.Fatal(err)
+	for _, name := range parts {
+		if !slices.Contains(wanted, name) {
+			continue
+		}
+		if err := measures[name](); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // crashes compares tools on one small C crash.

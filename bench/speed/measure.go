@@ -62,3 +62,12 @@ func table(commands []command, figures []figure) {
 			f.best().Seconds()*1000, slices.Max(f.walls).Seconds()*1000, f.cpu().Seconds()*1000, float64(f.peak())/(1<<20))
 	}
 }
+
+// floor is the most memory that this bench has held: what rusage says of a smaller child may be that.
+func floor() int64 {
+	var own syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
+		return 0
+	}
+	return own.Maxrss * 1024
+}
