@@ -36,12 +36,12 @@ func timeline(c *crash.Crash, p *profile.Profile, bin *codeMap) Timeline {
 		}
 	case seq == nil || fit == 0:
 		t.Source, t.Known = "binary", ""
-		t.steps = fromBinary(bin, nil, nil)
+		t.steps = fromBinary(p, bin, nil, nil)
 		t.Why = "the steps are the constants that " + bin.entry + " prints, in the order of its code"
 	default:
 		pair := align(bin.steps, seq.Phases)
 		t.Source = "both"
-		t.steps = fromBinary(bin, seq, pair)
+		t.steps = fromBinary(p, bin, seq, pair)
 		t.Why = fmt.Sprintf("the steps are the constants that %s prints, in the order of its code, matched with the profile's sequence %q", bin.entry, seq.ID)
 	}
 	for i := range t.steps {
@@ -68,8 +68,8 @@ func phaseStep(ph *profile.Phase) step {
 
 // fromBinary lists the binary's steps in the order of its code, named after the phases they were matched with, and puts
 // in the phases that the entry function cannot print: those of other streams, which the runtime writes. Other phases
-// that the binary lacks are not part of this program.
-func fromBinary(bin *codeMap, seq *profile.Sequence, pair []int) []step {
+// that the binary lacks are not part of this program. A step that can say that it failed is named after its success.
+func fromBinary(p *profile.Profile, bin *codeMap, seq *profile.Sequence, pair []int) []step {
 	var steps []step
 	used := map[int]int{} // phase -> index in steps
 	for i := range bin.steps {
@@ -80,13 +80,16 @@ func fromBinary(bin *codeMap, seq *profile.Sequence, pair []int) []step {
 			ph := &seq.Phases[pair[i]]
 			if at, twice := used[pair[i]]; twice { // the same phase said in another way, on another path
 				steps[at].texts = append(steps[at].texts, b.texts...)
+				if says(b.texts, ph.Literal) {
+					steps[at].Message = ph.Literal
+				}
 				continue
 			}
 			used[pair[i]] = len(steps)
 			s.phase = ph
 			s.ID, s.Title, s.FromBinary = ph.ID, ph.Title, false
 			s.Optional = s.Optional || ph.Optional
-			if len(b.texts) > 1 && slices.ContainsFunc(b.texts, func(t []string) bool { return t[0] == ph.Literal }) {
+			if _, failure := p.Match(s.Message, ""); failure && ph.Literal != "" || says(b.texts, ph.Literal) {
 				s.Message = ph.Literal
 			}
 		}
@@ -96,6 +99,11 @@ func fromBinary(bin *codeMap, seq *profile.Sequence, pair []int) []step {
 		return steps
 	}
 	return insertOthers(steps, seq, used)
+}
+
+// says reports whether one of a message's wordings is the profile's own.
+func says(texts [][]string, literal string) bool {
+	return slices.ContainsFunc(texts, func(t []string) bool { return t[0] == literal })
 }
 
 // insertOthers puts phases of other writers behind the phase that comes before them in the profile.
