@@ -29,7 +29,8 @@ type prefetcher interface{ prefetch(ranges []fileSpan) }
 // fileSpan is a range of file offsets.
 type fileSpan struct{ off, size uint64 }
 
-// decompressed returns a reader of the core's bytes and their number, 0 when that is unknown because it is compressed.
+// decompressed returns a reader of the core's bytes and their number, 0 when that is unknown because it is compressed and
+// bears no mark of it.
 func decompressed(f io.ReaderAt, size uint64) (io.ReaderAt, uint64, error) {
 	var magic [6]byte
 	n, err := f.ReadAt(magic[:], 0)
@@ -38,7 +39,7 @@ func decompressed(f io.ReaderAt, size uint64) (io.ReaderAt, uint64, error) {
 	}
 	for _, k := range compressions {
 		if bytes.HasPrefix(magic[:n], k.magic) {
-			return &stream{file: f, size: int64(size), kind: k, blocks: map[uint64][]byte{}}, 0, nil
+			return &stream{file: f, size: int64(size), kind: k, blocks: map[uint64][]byte{}}, markedSize(f, size), nil
 		}
 	}
 	return f, size, nil

@@ -20,7 +20,7 @@ type Found struct {
 	Path    string
 	Size    int64
 	Time    time.Time
-	Where   string // what led to it: "kernel.core_pattern", "systemd-coredump", "current folder"
+	Where   string // what led to it: "kernel.core_pattern", "systemd-coredump", "meshdiag handler", "current folder"
 	Command string // process name; "" unknown
 	PID     int    // 0 unknown
 	Signal  string // "SIGSEGV"; "" unknown
@@ -31,6 +31,7 @@ type Found struct {
 type Places struct {
 	Pattern string // kernel.core_pattern; "" reads it
 	Systemd string // folder of systemd-coredump; "" is /var/lib/systemd/coredump
+	Handler string // folder of meshdiag handler; "" is StoreDir
 	CWD     string // "" is the current folder
 }
 
@@ -44,6 +45,9 @@ func (p *Places) complete() {
 	}
 	if p.Systemd == "" {
 		p.Systemd = "/var/lib/systemd/coredump"
+	}
+	if p.Handler == "" {
+		p.Handler = StoreDir
 	}
 	if p.CWD == "" {
 		p.CWD = "."
@@ -75,6 +79,7 @@ func Find(p Places) []Found {
 		add("kernel.core_pattern", pattern+".[0-9]*") // kernel.core_uses_pid
 	}
 	add("systemd-coredump", filepath.Join(p.Systemd, "core.*"))
+	add("meshdiag handler", filepath.Join(p.Handler, "*"+coreSuffix))
 	for _, glob := range []string{"core", "core.*", "*.core", "*.core.zst"} {
 		add("current folder", filepath.Join(p.CWD, glob))
 	}
@@ -167,5 +172,5 @@ func Newest(p Places) (Found, error) {
 		return all[0], nil
 	}
 	p.complete()
-	return Found{}, fmt.Errorf("no core dump was found for this user: kernel.core_pattern is %q, %s and %s were searched", p.Pattern, p.Systemd, p.CWD)
+	return Found{}, fmt.Errorf("no core dump was found for this user: kernel.core_pattern is %q, %s, %s and %s were searched", p.Pattern, p.Systemd, p.Handler, p.CWD)
 }

@@ -1,6 +1,7 @@
 package postmortem
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,7 +13,7 @@ func TestFindNewestFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cwd, systemd, pattern := t.TempDir(), t.TempDir(), t.TempDir()
+	cwd, systemd, handler, pattern := t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
 	put := func(path string, data []byte, age time.Duration) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
@@ -26,8 +27,14 @@ func TestFindNewestFirst(t *testing.T) {
 	put(filepath.Join(cwd, "core.txt"), []byte("the core of the matter"), 0)
 	put(filepath.Join(systemd, "core.threads.0.abc.1.2"), data, time.Minute)
 	put(filepath.Join(pattern, "c-threads-77-11"), data, 2*time.Minute)
-	got := Find(Places{Pattern: filepath.Join(pattern, "c-%e-%p-%s"), Systemd: systemd, CWD: cwd})
-	want := []string{"systemd-coredump", "kernel.core_pattern", "current folder"}
+	stored := storeCore(t, handler, data)
+	put(filepath.Join(handler, "threads.5.6.txt"), []byte("a report"), 0)
+	when := time.Now().Add(-30 * time.Minute)
+	if err := os.Chtimes(stored, when, when); err != nil {
+		t.Fatal(err)
+	}
+	got := Find(Places{Pattern: filepath.Join(pattern, "c-%e-%p-%s"), Systemd: systemd, Handler: handler, CWD: cwd})
+	want := []string{"systemd-coredump", "kernel.core_pattern", "meshdiag handler", "current folder"}
 	if len(got) != len(want) {
 		t.Fatalf("found %+v", got)
 	}
@@ -36,9 +43,19 @@ func TestFindNewestFirst(t *testing.T) {
 			t.Errorf("%d: %+v, want %s", i, f, want[i])
 		}
 	}
-	if _, err := Newest(Places{Pattern: "nothing-%p", Systemd: t.TempDir(), CWD: t.TempDir()}); err == nil {
+	if _, err := Newest(Places{Pattern: "nothing-%p", Systemd: t.TempDir(), Handler: t.TempDir(), CWD: t.TempDir()}); err == nil {
 		t.Error("found a core where there is none")
 	}
+}
+
+// storeCore puts a core into a store and returns its path.
+func storeCore(t *testing.T, dir string, core []byte) string {
+	t.Helper()
+	got, err := openStore(t, dir).Put(bytes.NewReader(core), Dump{Name: "threads", PID: 5, Time: 6}, 1<<40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.Path
 }
 
 func TestGlobOf(t *testing.T) {

@@ -55,7 +55,7 @@ func newRoot(status *int) *cobra.Command {
 	root.Flags().Bool("version", false, "print the version") // without cobra's -v, which means verbose here
 	root.SetVersionTemplate("meshdiag {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return errUsage(commandPath(cmd), err.Error()) })
-	root.AddCommand(newRun(status), newVerify(status), newCore(status), newSave(), newRender(), newExplain(), newProfiles(), newMan(), newVersion())
+	root.AddCommand(newRun(status), newVerify(status), newCore(status), newHandler(status), newSave(), newRender(), newExplain(), newProfiles(), newMan(), newVersion())
 	root.InitDefaultCompletionCmd()
 	return root
 }
