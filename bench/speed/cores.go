@@ -151,11 +151,13 @@ func compareReaders(meshdiag, dir string, d *dump, rounds int) error {
 	return nil
 }
 
-// readers is meshdiag first, then the others that are installed.
+// readers is meshdiag first, then the others that are installed. eu-stack names functions only; with -i -s it adds inlined
+// calls and source lines, as meshdiag and gdb do.
 func readers(meshdiag, dir string, d *dump) []command {
 	all := []command{
 		{"meshdiag core", []string{meshdiag, "core", "--exe", d.exe, d.core}},
 		{"eu-stack --core", []string{"eu-stack", "--core=" + d.core, "--executable=" + d.exe}},
+		{"eu-stack --core -i -s", []string{"eu-stack", "-i", "-s", "--core=" + d.core, "--executable=" + d.exe}},
 		{"gdb -batch -c -ex bt", []string{"gdb", "-nx", "-batch", "-c", d.core, "-ex", "bt", d.exe}},
 		{"gdb thread apply all bt", []string{"gdb", "-nx", "-batch", "-c", d.core, "-ex", "thread apply all bt", d.exe}},
 	}
