@@ -14,6 +14,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"meshdiag/report"
+	"meshdiag/report/schemacheck"
 )
 
 // victim is one row of testdata/victims.toml.
@@ -73,6 +74,9 @@ func diagnosed(t testing.TB, exe string, args ...string) *report.Report {
 		Stdout: null, Stderr: null})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if err := schemacheck.Report(r); err != nil {
+		t.Errorf("the report breaks its schema: %v", err)
 	}
 	return r
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"meshdiag/lab"
 	"meshdiag/report"
+	"meshdiag/report/schemacheck"
 )
 
 // confident is the confidence from which a wrong cause counts as a defect of its own.
@@ -60,13 +62,15 @@ func (c labelled) run(ctx context.Context, exe, keep string, pg *lab.Postgres) r
 		r.failed = err.Error()
 		return r
 	}
-	f, err := os.Open(out)
+	data, err := os.ReadFile(out)
+	if err == nil {
+		err = schemacheck.Validate(data)
+	}
 	if err != nil {
 		r.failed = err.Error()
 		return r
 	}
-	defer f.Close()
-	rep, err := report.ReadJSON(f)
+	rep, err := report.ReadJSON(bytes.NewReader(data))
 	if err != nil {
 		r.failed = err.Error()
 		return r

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"flag"
 	"os"
@@ -10,9 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"meshdiag/report"
+	"meshdiag/report/schemacheck"
 )
 
 var update = flag.Bool("update", false, "write the expected outputs in scripts and docs anew")
@@ -64,16 +62,7 @@ func valid(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: valid FILE|stdout")
 	}
-	text := ts.ReadFile(args[0])
-	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.Schema()))
-	ts.Check(err)
-	c := jsonschema.NewCompiler()
-	ts.Check(c.AddResource("file:///report.schema.json", schema))
-	compiled, err := c.Compile("file:///report.schema.json")
-	ts.Check(err)
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader([]byte(text)))
-	ts.Check(err)
-	ts.Check(compiled.Validate(value))
+	ts.Check(schemacheck.Validate([]byte(ts.ReadFile(args[0]))))
 }
 
 func TestVersionIsNeverEmpty(t *testing.T) {
