@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"meshdiag/lab"
+	"meshdiag/report"
 )
 
 // labFault is the lab's fault whose core is read: its server dies with all of its threads running.
@@ -131,6 +132,11 @@ func compareReaders(meshdiag, dir string, d *dump, rounds int) error {
 	commands := readers(meshdiag, dir, d)
 	fmt.Printf("\n%s: %.1f MiB long, %.1f MiB on disk\n", d.title, float64(info.Size())/(1<<20),
 		float64(info.Sys().(*syscall.Stat_t).Blocks)*512/(1<<20))
+	stacks, err := reported(meshdiag, dir, d)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("  stacks in meshdiag's report: %d; eu-stack, and gdb when asked for all, print every thread's\n", stacks)
 	for _, c := range commands {
 		if out, _ := exec.Command(c.argv[0], c.argv[1:]...).CombinedOutput(); !strings.Contains(string(out), d.function) {
 			fmt.Printf("  %s does not name %s: its figures are those of a failure\n", c.name, d.function)
@@ -149,6 +155,22 @@ func compareReaders(meshdiag, dir string, d *dump, rounds int) error {
 			ours.wall().Seconds()/theirs.wall().Seconds(), float64(ours.peak())/float64(theirs.peak()))
 	}
 	return nil
+}
+
+// reported is the number of threads whose stacks are in the report: of many threads it holds some.
+func reported(meshdiag, dir string, d *dump) (int, error) {
+	out := filepath.Join(dir, "core.json")
+	said, _ := exec.Command(meshdiag, "core", "--exe", d.exe, "--format", "json", "-o", out, d.core).CombinedOutput()
+	f, err := os.Open(out)
+	if err != nil {
+		return 0, fmt.Errorf("no report of %s: %w\n%s", d.core, err, said)
+	}
+	defer f.Close()
+	r, err := report.ReadJSON(f)
+	if err != nil {
+		return 0, err
+	}
+	return len(r.Threads), os.Remove(out)
 }
 
 // readers is meshdiag first, then the others that are installed. eu-stack names functions only; with -i -s it adds inlined
