@@ -12,7 +12,7 @@ build: bin/meshdiag ## build bin/meshdiag
 
 .PHONY: bin/meshdiag
 bin/meshdiag:
-	@$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./cmd/meshdiag
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./cmd/meshdiag
 
 install: build ## put meshdiag in $(PREFIX)/bin (default /usr/local)
 	install -D -m 0755 bin/meshdiag $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/meshdiag

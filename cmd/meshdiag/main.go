@@ -11,7 +11,18 @@ import (
 // version is set by the linker (-X main.version=...).
 var version = ""
 
-func main() { os.Exit(execute(os.Args[1:])) }
+// A report is made in a few milliseconds and tens of MiB: collecting less often saves a fifth of them for a few MiB. Where
+// much memory is in use all the same, the limit brings the collector back to its usual thrift.
+const (
+	collectAt   = 400 // percent of growth
+	memoryLimit = 256 << 20
+)
+
+func main() {
+	debug.SetGCPercent(collectAt)
+	debug.SetMemoryLimit(memoryLimit)
+	os.Exit(execute(os.Args[1:]))
+}
 
 // toolVersion is what the linker said, or else what the Go toolchain recorded, or "dev".
 func toolVersion() string {
