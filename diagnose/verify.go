@@ -73,7 +73,7 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 	if o.Progress == nil {
 		v.o.Progress = func(string) {}
 	}
-	names, err := breakpoints(o.Profile)
+	resolve, err := panicResolver(o.Profile)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 	go func() {
 		defer close(v.done)
 		_, failed = tracer.Run(ctx, tracer.Options{Path: o.Path, Args: o.Args, Stdout: o.Stdout, Stderr: o.Stdout,
-			Breakpoints: names, Resolve: symbols.FileSymbols, Inspect: v.inspect})
+			Breakpoints: panicSymbols, Resolve: resolve, Inspect: v.inspect})
 	}()
 	v.boot(ctx, before)
 	v.world(ctx)
