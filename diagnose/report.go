@@ -48,6 +48,9 @@ func (w *walk) report() *report.Report {
 		r.RuledOut = append(r.RuledOut, report.RuledOut{ID: x.ID, Why: said(x.Why)})
 	}
 	r.Threads = w.threads()
+	if w.skipped > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("The stacks of %d of %d threads were not read.", w.skipped, len(w.crash.Threads)))
+	}
 	for _, m := range w.sym.Modules() {
 		if m.Problem != "" {
 			r.Warnings = append(r.Warnings, said(m.Problem))

@@ -38,6 +38,7 @@ type walk struct {
 	crash   *crash.Crash // as the rooms see it
 	end     *crash.Crash // as it ended
 	options Options
+	skipped int // threads that were not unwound because there are so many
 	sym     *symbols.Symbolizer
 	prof    *profile.Profile
 	c       heuristics.Case
@@ -62,6 +63,7 @@ func (w *walk) names() error {
 			max = focusFrames
 		} else if others++; others > otherThreads {
 			w.c.Stacks[i] = symbols.Stack{Thread: t, Truncated: "not unwound: too many threads"}
+			w.skipped++
 			continue
 		}
 		w.c.Stacks[i] = w.sym.Unwind(t, nil, max)
