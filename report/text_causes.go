@@ -1,6 +1,9 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 const (
 	shownCauses   = 3 // causes without --verbose
@@ -86,9 +89,19 @@ func functionName(function, symbol *string) string {
 	return deref(symbol)
 }
 
+// blamedName is the blamed function as people read it, and its symbol where that is a name to search a compiler's output
+// for; a mangled one is not.
+func blamedName(b Blame) string {
+	name, symbol := functionName(b.Function, b.Symbol), deref(b.Symbol)
+	if name == symbol || strings.HasPrefix(symbol, "_Z") || strings.HasPrefix(symbol, "_R") {
+		return name
+	}
+	return name + " [" + symbol + "]"
+}
+
 // blameWords is "handle_row, calling mesh_map_get (src/map.rs:12)".
 func blameWords(b Blame) string {
-	s := functionName(b.Function, b.Symbol)
+	s := blamedName(b)
 	if e := deref(b.Extern); e != "" && e != deref(b.Symbol) {
 		if s != "" {
 			s += ", at its boundary with "
