@@ -22,6 +22,7 @@ func Run(c *Case) Diagnosis {
 		all = append(all, f.Hypotheses...)
 		out = append(out, f.RuledOut...)
 	}
+	c.weaken(all)
 	ranked, none := Rank(all)
 	if kind == crash.Healthy {
 		d.Causes = slices.DeleteFunc(ranked, func(h Hypothesis) bool {
@@ -32,6 +33,23 @@ func Run(c *Case) Diagnosis {
 	d.Causes = shown(c, ranked, none)
 	d.RuledOut = slices.DeleteFunc(out, func(r RuledOut) bool { return claims(d.Causes, r.ID) })
 	return d
+}
+
+// groupOrigin is the group of all facts about where a value came from.
+const groupOrigin = "origin"
+
+// weaken takes back a part of what rests on the origin of the bad value when the dump allows another origin just as well.
+func (c *Case) weaken(all []Hypothesis) {
+	if c.Chain == nil || len(c.Chain.Alternatives) == 0 {
+		return
+	}
+	for i := range all {
+		for j := range all[i].Evidence {
+			if e := &all[i].Evidence[j]; e.Group == groupOrigin && e.Weight > 0 {
+				e.Weight *= tierPossible
+			}
+		}
+	}
 }
 
 // shown are the causes worth a reader's time. "Unknown" leads where nothing has more behind it than "none of these".
