@@ -104,9 +104,6 @@ func (s stack) context(suspect int) int {
 	return -1
 }
 
-// FirstProgramFrame is the index of the innermost trusted frame of the program's own code in the focus stack, or -1.
-func (c *Case) FirstProgramFrame() int { return c.facts().suspect }
-
 // Suspect is the frame whose code should be read first, an index in the focus stack, or -1.
 func (c *Case) Suspect() int { return c.facts().suspect }
 
@@ -136,16 +133,6 @@ func (v *view) suspectName() string {
 
 // Operation is the frame that names what the suspect had asked for, an index in the focus stack, or -1.
 func (c *Case) Operation() int { return c.facts().operation }
-
-// NearestExtern is the innermost runtime extern in the focus stack, or nil.
-func (c *Case) NearestExtern() *profile.Extern {
-	for _, info := range c.facts().stack.infos {
-		if info.Extern != nil {
-			return info.Extern
-		}
-	}
-	return nil
-}
 
 // Context is the frame that tells in which job the suspect ran, an index in the focus stack, or -1.
 func (c *Case) Context() int { return c.facts().context }

@@ -1,6 +1,7 @@
 package heuristics
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -159,7 +160,9 @@ func (c *Case) describePanic(h *Hypothesis, p *PanicSite, st stack, suspect, op 
 		h.Summary = who + " called " + st.name(op) + ", which refused with the words " + strconv.Quote(p.Message) +
 			". The caller is where the bad request was made."
 	}
-	h.Summary += " Any later message about a panic that cannot unwind is a consequence of it."
+	if slices.ContainsFunc(c.Panics, func(p PanicSite) bool { return p.Consequence }) {
+		h.Summary += " The later message about a panic that cannot unwind is a consequence of it."
+	}
 	switch h.Kind {
 	case kindMeshPanic, kindRuntime, kindAssertion:
 		h.next("read "+who+" at the place that leads to "+strconv.Quote(p.Message), c.disassemble(h.Blame.Symbol))
