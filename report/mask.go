@@ -173,28 +173,6 @@ func MaskArgs(args []string) []string {
 	return out
 }
 
-// MaskEnv masks an environment (KEY=value). It returns a new slice, never nil.
-func MaskEnv(env []string) []string {
-	out := make([]string, len(env))
-	for i, kv := range env {
-		out[i] = maskEnvEntry(kv)
-	}
-	return out
-}
-
-var secretName = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)(?:` + secretKey + `|` + tokenKey + `)$`)
-})
-
-// maskEnvEntry hides the whole value of a secret variable: unlike in prose, a value may hold spaces.
-func maskEnvEntry(kv string) string {
-	name, _, ok := strings.Cut(kv, "=")
-	if ok && secretName().MatchString(name) {
-		return name + "=" + masked
-	}
-	return Mask(kv)
-}
-
 // maskLines masks lines that were printed one after the other: a private key block stretches over many of them, and its
 // first line may have been lost.
 func maskLines(lines []string) {
