@@ -28,7 +28,7 @@ func TestLabCoreAgreesWithRun(t *testing.T) {
 	defer cancel()
 	pg, err := lab.StartPostgres(ctx)
 	if err != nil {
-		t.Skipf("the lab needs a PostgreSQL server: %v", err)
+		t.Fatalf("the lab's PostgreSQL server: %v", err)
 	}
 	t.Cleanup(pg.Stop)
 	meshdiag := buildMeshdiag(t)
@@ -62,7 +62,7 @@ func TestLabKernelCore(t *testing.T) {
 	defer cancel()
 	pg, err := lab.StartPostgres(ctx)
 	if err != nil {
-		t.Skipf("the lab needs a PostgreSQL server: %v", err)
+		t.Fatalf("the lab's PostgreSQL server: %v", err)
 	}
 	t.Cleanup(pg.Stop)
 	meshdiag := buildMeshdiag(t)
@@ -93,7 +93,7 @@ func TestLabKernelCore(t *testing.T) {
 func labKernelCore(t *testing.T, ctx context.Context, f lab.Fault, pg *lab.Postgres) *report.Report {
 	s, err := lab.NewScenario(ctx, f, lab.Variant{}, pg)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer s.Cleanup()
 	dir := t.TempDir()
@@ -124,7 +124,7 @@ func buildMeshdiag(t *testing.T) string {
 func labReports(t *testing.T, ctx context.Context, meshdiag string, f lab.Fault, pg *lab.Postgres) (live, core *report.Report) {
 	s, err := lab.NewScenario(ctx, f, lab.Variant{}, pg)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer s.Cleanup()
 	dir := t.TempDir()
