@@ -38,6 +38,12 @@ func (c *Case) badBranch() branch {
 		_, operand, _ := strings.Cut(b.insn, " ")
 		b.direct = operand != "" && !strings.ContainsAny(operand, "[]") && !registerName(operand)
 	}
+	if f.TailCall {
+		return branch{} // the call was good: what it reached has jumped on, and is not on the stack any more
+	}
+	if atBranch(f) {
+		return b // it stands on the branch itself: the caller's call is what led to it, and was good
+	}
 	if k := c.activeCall(c.facts().stack, 1); k != nil {
 		b.known, b.insn = true, or(b.insn, k.Insn)
 		b.direct = b.direct || !k.Indirect
@@ -45,6 +51,9 @@ func (c *Case) badBranch() branch {
 	}
 	return b
 }
+
+// atBranch reports whether the thread still stands on the branch: its target can be no address at all.
+func atBranch(f *provenance.Fault) bool { return f.Branch != 0 && f.Branch == f.PC }
 
 // linked reports whether the target was for the linker or loader to fill in: it is written in the instruction, or was
 // read from the slot of a named symbol.
@@ -70,7 +79,11 @@ func registerName(operand string) bool {
 // caller is the frame that made the bad call.
 func (c *Case) caller() int {
 	v := c.facts()
-	if p := v.stack.programFrom(1); p >= 0 {
+	first := 1
+	if atBranch(c.Fault) {
+		first = 0
+	}
+	if p := v.stack.programFrom(first); p >= 0 {
 		return p
 	}
 	return min(1, len(v.stack.frames)-1)
@@ -104,6 +117,10 @@ func (c *Case) badTarget() *Hypothesis {
 		h.Title = fmt.Sprintf("%s called something that is no function: %s", name, targetWords(f))
 	}
 	h.Summary = fmt.Sprintf("The processor was sent to %s by a call through a pointer. %s", hex(f.Address), c.originSentence())
+	if v.hidden != "" {
+		h.Summary = fmt.Sprintf("%s called %s, and a jump through a pointer at the end of that sent the processor to %s.",
+			v.stack.name(who), name, hex(f.Address))
+	}
 	h.next("look where the function pointer is stored: the table, closure or handler that "+name+" calls through", c.disassemble(h.Blame.Symbol))
 	return h
 }
@@ -111,6 +128,9 @@ func (c *Case) badTarget() *Hypothesis {
 // dispatchBlame is who made the bad pointer when the chain leads to the program's code, else who called through it.
 func (c *Case) dispatchBlame(caller int) string {
 	v := c.facts()
+	if v.hidden != "" {
+		return v.hidden
+	}
 	if v.origin != nil && v.origin.Symbol != "" && c.isProgram(v.origin.Symbol) {
 		return v.origin.Symbol
 	}

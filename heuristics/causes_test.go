@@ -8,6 +8,7 @@ import (
 	"meshdiag/crash"
 	"meshdiag/profile"
 	"meshdiag/provenance"
+	"meshdiag/symbols"
 )
 
 // expected is what a case must lead to. Empty fields are not looked at.
@@ -291,6 +292,18 @@ func TestDispatchAndLinking(t *testing.T) {
 			m.c.Fault.BranchInsn = "call rax"
 			return m
 		}, expected{id: idDispatch, kind: kindNullFunc, symbol: "__service_org_loop", atLeast: 0.7}},
+		{"the caller's good call, and a jump through a pointer behind it", func(t *testing.T) *maker {
+			m := jump(segv(plain(t), "?", "main", "_start"), 0x1010, provenance.ClassNearNull)
+			m.c.Fault.BranchInsn, m.c.Fault.TailCall = "call 0x401100", true
+			m.call(1).Callee = "trampoline"
+			return m
+		}, expected{id: idDispatch, kind: kindDataFunc, symbol: "trampoline", atLeast: 0.4}},
+		{"the faulting instruction is the call itself", func(t *testing.T) *maker {
+			m := jump(segv(plain(t), "fire", "main"), 0x5a5a5a5a5a5a5a5a, provenance.ClassNonCanonical)
+			m.c.Fault.PC, m.c.Fault.Branch, m.c.Fault.BranchInsn = entry(0)+frameAt, entry(0)+frameAt, "call rdx"
+			m.call(1).Callee = "fire"
+			return m
+		}, expected{id: idDispatch, kind: kindDataFunc, symbol: "fire", atLeast: 0.5}},
 		{"symbol lookup error", func(t *testing.T) *maker {
 			return inMesh(t).exit(127).say("./app: symbol lookup error: ./app: undefined symbol: mesh_pool_stats")
 		}, expected{id: idMissing, kind: kindLoad, symbol: "mesh_pool_stats", extern: "mesh_pool_stats", atLeast: 0.8}},
@@ -396,6 +409,14 @@ func TestStackOverflow(t *testing.T) {
 			m.c.Stack.Depth = 300
 			return m
 		}, expected{id: idOverflow, kind: kindDeepChain, symbol: "c", atLeast: 0.8}},
+		{"frames that explain little of the stack", func(t *testing.T) *maker {
+			m := guard(t, "none", 8<<20, "main").stack("a", "b", "c")
+			f := m.c.Stacks[0].Frames
+			m.c.Stack.Used, m.c.Stack.Depth = 8<<20, 3
+			f[0].Regs[crash.RSP] = symbols.Reg{Value: 0x7ffff0000000, Known: true}
+			f[2].CFA = symbols.Reg{Value: 0x7ffff0000200, Known: true}
+			return m
+		}, expected{id: idOverflow, kind: "", symbol: "a", atMost: 0.85}},
 		{"Rust's own words", func(t *testing.T) *maker {
 			return plain(t).signal(unix.SIGABRT, -6).stack("abort@libc", "app_depth").
 				say("thread 'main' has overflowed its stack", "fatal runtime error: stack overflow, aborting")

@@ -3,6 +3,8 @@ package heuristics
 import (
 	"fmt"
 	"slices"
+
+	"meshdiag/profile"
 )
 
 // hypothesis starts a hypothesis about a cause.
@@ -78,7 +80,7 @@ func (c *Case) blameSuspect(h *Hypothesis) {
 			symbol = extern
 		}
 	}
-	if symbol == "" && len(v.stack.frames) > 0 {
+	if symbol == "" && len(v.stack.frames) > 0 && v.stack.kind(0) != profile.KindLibc {
 		symbol = v.stack.symbol(0)
 	}
 	c.blame(h, symbol, extern)

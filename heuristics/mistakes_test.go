@@ -209,3 +209,15 @@ func TestSplitWaysNameNobody(t *testing.T) {
 		t.Errorf("summary: %q", h.Summary)
 	}
 }
+
+// strtok of libc jumps on to __strtok_r and leaves no frame: it is not the program's own code for that.
+func TestLibraryFunctionThatJumpedOnIsNotBlamed(t *testing.T) {
+	m := segv(plain(t), "__strtok_r@libc", "count", "main").bad(provenance.ClassProtection, 0x402000, provenance.LooksRodata)
+	libc := crash.Range{Start: 0x7f0000000000, End: 0x7f0000200000}
+	m.c.Crash.Mappings = []crash.Mapping{{Range: libc, Path: "/lib/x86_64-linux-gnu/libc.so.6", Perms: crash.Read | crash.Exec, PermsOK: true}}
+	k := m.call(1)
+	k.Callee, k.Target, k.CalleeLo = "strtok", 0x401800, libc.Start+0x100
+	if h := m.top(); h.Blame.Symbol != "count" {
+		t.Errorf("%s blames %q", h.ID, h.Blame.Symbol)
+	}
+}

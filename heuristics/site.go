@@ -128,6 +128,11 @@ func (c *Case) jumpedOn(call *provenance.Call, start uint64, symbol string) bool
 // findHidden is the function of the program whose frame is missing just above the innermost frames that are not the
 // program's: it made a tail call into the runtime. "" when there is none.
 func (c *Case) findHidden(v *view) string {
+	if f := c.Fault; f != nil && f.BranchBad && f.TailCall {
+		if call := c.activeCall(v.stack, 1); call != nil && c.isProgram(call.Callee) {
+			return call.Callee
+		}
+	}
 	for i := 0; i+1 < len(v.stack.frames) && (v.suspect < 0 || i < v.suspect); i++ {
 		call := c.activeCall(v.stack, i+1)
 		if c.jumpedOn(call, v.stack.frames[i].Symbol.Start, v.stack.symbol(i)) && c.isProgram(call.Callee) {

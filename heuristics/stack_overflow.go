@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"meshdiag/crash"
 	"meshdiag/profile"
 	"meshdiag/provenance"
 )
@@ -56,6 +57,9 @@ func runOverflow(c *Case) Finding {
 	case kindSmallStack:
 		h.Title = fmt.Sprintf("Stack overflow in %s: the stack has only %s", who, size(u.Region.Size()))
 		h.next("give the thread or actor a larger stack", "check that the runtime that was linked is the current one")
+	case "":
+		h.Title = "Stack overflow: the frames that were found do not explain what filled the stack"
+		h.next("look for what moves the stack pointer away from its frames: longjmp to a function that has returned, a wrong swapcontext, inline assembly")
 	case kindDeepChain:
 		h.Title = fmt.Sprintf("Stack overflow in %s: a chain of %s without a cycle", who, plural(u.Depth, "frame"))
 		h.next("shorten the chain of calls, or give the thread a larger stack (ulimit -s for the main thread)")
@@ -83,8 +87,25 @@ func (c *Case) overflowKind() string {
 		return kindSmallStack
 	case u.Region.Size() == 0 && u.Depth < deepStack && u.Repeat == nil:
 		return kindRecursion // only the words are known; recursion is what it nearly always is
+	case c.unexplained():
+		return "" // the stack is full of something that no frame shows
 	}
 	return kindDeepChain
+}
+
+// unexplained reports whether the frames that were found take up less than half of what is used of the stack.
+func (c *Case) unexplained() bool {
+	st := c.FocusStack()
+	if st == nil || st.Elided > 0 || c.Stack.Used == 0 || len(st.Frames) == 0 || !st.Frames[0].Regs[crash.RSP].Known {
+		return false
+	}
+	rsp, top := st.Frames[0].Regs[crash.RSP].Value, uint64(0)
+	for i := range st.Frames {
+		if f := &st.Frames[i]; f.CFA.Known && f.CFA.Value > rsp && f.CFA.Value-rsp <= c.Stack.Used {
+			top = max(top, f.CFA.Value-rsp)
+		}
+	}
+	return 2*top < c.Stack.Used
 }
 
 // staleStack reports whether the stack has the size that an older runtime gave its actors.
@@ -109,6 +130,8 @@ func (c *Case) overflowShape(h *Hypothesis) {
 		h.fact(true, "huge-frame", "shape", wHugeFrame, "one frame of %s takes %s of %s", c.readable(c.largest().Symbol), size(c.largest().Bytes), size(u.Region.Size()))
 	}
 	h.fact(h.Kind == kindDeepChain && u.Depth >= deepStack, "deep", "shape", wDeep, "%s and no cycle", plural(u.Depth, "frame"))
+	h.fact(h.Kind == "", "unexplained", "shape", wUnexplained, "the %s that were found take up less than half of the %s that are used",
+		plural(u.Depth, "frame"), size(u.Used))
 	h.fact(h.Kind == kindSmallStack, "small-stack", "size", wSmallStack, "the whole stack is %s", size(u.Region.Size()))
 	h.fact(h.Kind == kindSmallStack && c.staleStack(), "old-size", "size", wOldStackSize, "that is what older runtimes gave; the current one gives %s",
 		size(c.staleActor()))

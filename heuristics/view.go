@@ -6,9 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"meshdiag/crash"
-	"meshdiag/profile"
 	"meshdiag/provenance"
-	"meshdiag/symbols"
 )
 
 // view is what the heuristics have in common: the case seen from the question "which value was bad, and who handed it
@@ -216,46 +214,4 @@ func (c *Case) words(value uint64, known bool) string {
 		}
 	}
 	return hex(value)
-}
-
-// kindOf is the frame kind of a function that may not be on the stack.
-func (c *Case) kindOf(symbol string) profile.FrameKind {
-	switch {
-	case symbol == "":
-		return ""
-	case strings.Contains(symbol, "@"):
-		return profile.KindLibc // reached through the PLT: code of a library
-	}
-	for i := range c.facts().stack.frames {
-		if c.facts().stack.symbol(i) == symbol {
-			return c.facts().stack.infos[i].Kind
-		}
-	}
-	return c.Profile.Classify(symbol, "", c.Crash.Target.ExePath, true).Kind
-}
-
-// isProgram reports whether the function is the program's own code: the profile's language, or without a profile code of
-// no known library.
-func (c *Case) isProgram(symbol string) bool {
-	k := c.kindOf(symbol)
-	return k == profile.KindProgram || k == profile.KindOther && c.Profile == nil
-}
-
-// readable is a symbol as people should read it.
-func (c *Case) readable(symbol string) string {
-	v := c.facts()
-	for i := range v.stack.frames {
-		if symbol != "" && v.stack.symbol(i) == symbol {
-			return v.stack.name(i)
-		}
-	}
-	if symbol == "" {
-		return "an unnamed function"
-	}
-	bare, _, _ := strings.Cut(symbol, "@")
-	demangled, _ := symbols.Demangle(bare)
-	if r := c.Profile.Classify(bare, demangled, c.Crash.Target.ExePath, true).Readable; r != "" {
-		return r
-	}
-	return bare
 }

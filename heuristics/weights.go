@@ -245,13 +245,14 @@ const (
 
 // stack-overflow
 const (
-	wGuardPage     = 3.0 // the access hit the guard of the stack
-	wOverflowWords = 2.6 // Rust's runtime says so
-	wStackAccess   = 0.8 // a push, call or store at rsp
-	wRepeats       = 2.5 // a cycle of frames
-	wHugeFrame     = 2.5 // one frame takes much of the stack
-	wDeep          = 1.0 // many frames without a cycle
-	wSmallStack    = 2.0 // the stack is small
+	wGuardPage     = 3.0  // the access hit the guard of the stack
+	wOverflowWords = 2.6  // Rust's runtime says so
+	wStackAccess   = 0.8  // a push, call or store at rsp
+	wRepeats       = 2.5  // a cycle of frames
+	wHugeFrame     = 2.5  // one frame takes much of the stack
+	wDeep          = 1.0  // many frames without a cycle
+	wUnexplained   = -1.0 // the frames that were found take up little of the stack
+	wSmallStack    = 2.0  // the stack is small
 )
 
 // the processor refuses

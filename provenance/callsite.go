@@ -308,7 +308,7 @@ func (a *Analyzer) uses(f *function, i int, r insn.Reg, depth, copied int) use {
 			work = append(work, s)
 		}
 	}
-	f.successors(i, push)
+	f.falls(i, push) // where an exception goes on, the registers hold no result
 	for len(work) > 0 {
 		j := work[len(work)-1]
 		work = work[:len(work)-1]
@@ -381,7 +381,7 @@ func (a *Analyzer) slotReadAfter(f *function, i int, off int64) bool {
 			work = append(work, s)
 		}
 	}
-	f.successors(i, push)
+	f.falls(i, push)
 	for len(work) > 0 {
 		j := work[len(work)-1]
 		work = work[:len(work)-1]

@@ -203,10 +203,7 @@ func (f *function) predecessors(i int, yield func(int)) {
 // successors calls yield for each instruction that may execute just after i, calls being stepped over.
 func (f *function) successors(i int, yield func(int)) {
 	n := &f.nodes[i]
-	falls := !n.last && (n.flow == insn.FlowNext || n.flow == insn.FlowCond || n.flow == insn.FlowCall)
-	if falls && i+1 < len(f.nodes) && f.nodes[i+1].addr == n.end() {
-		yield(i + 1)
-	}
+	f.falls(i, yield)
 	if n.target != 0 && (n.flow == insn.FlowJump || n.flow == insn.FlowCond) {
 		if t, ok := f.at(n.target); ok {
 			yield(t)
@@ -215,6 +212,21 @@ func (f *function) successors(i int, yield func(int)) {
 	for _, t := range f.tables[i] {
 		yield(t)
 	}
+}
+
+// falls calls yield for the instruction behind i when execution may go on there.
+func (f *function) falls(i int, yield func(int)) {
+	n := &f.nodes[i]
+	goes := !n.last && (n.flow == insn.FlowNext || n.flow == insn.FlowCond || n.flow == insn.FlowCall)
+	if goes && i+1 < len(f.nodes) && f.nodes[i+1].addr == n.end() {
+		yield(i + 1)
+	}
+}
+
+// throws reports whether the way from i to its successor next is that of an exception through call i.
+func (f *function) throws(i, next int) bool {
+	n := &f.nodes[i]
+	return n.flow == insn.FlowCall && (n.last || f.nodes[next].addr != n.end())
 }
 
 // leaves reports whether instruction i ends the function: a return, or a jump out of it.

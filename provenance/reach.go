@@ -119,6 +119,9 @@ func (s *search) enter(i int) {
 			return
 		}
 		n++
+		if f.throws(p, i) && s.lostInThrow(i) {
+			return
+		}
 		if s.seen.add(p) {
 			s.work = append(s.work, p)
 		}
@@ -126,6 +129,19 @@ func (s *search) enter(i int) {
 	if n == 0 && i != s.entry {
 		s.add(def{kind: defLost, at: i, why: "nothing in the function leads to " + s.a.nameAt(f.nodes[i].addr)})
 	}
+}
+
+// lostInThrow reports whether an exception that continues at landing pad i ends the search: the unwinder restores the
+// registers that callees save and sets the two that tell the pad what was thrown; no other survives (Itanium C++ ABI,
+// Exception Handling, 1.4; System V psABI x86-64, section 3.2.1).
+func (s *search) lostInThrow(i int) bool {
+	if s.p.kind != placeReg || calleeSaved(s.p.reg) {
+		return false
+	}
+	if returnReg(s.p.reg) {
+		s.add(def{kind: defLost, at: i, why: "an exception set it on its way to " + s.a.nameAt(s.v.fn.nodes[i].addr)})
+	}
+	return true
 }
 
 func (s *search) add(d def) {
