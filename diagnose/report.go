@@ -9,6 +9,7 @@ import (
 	"meshdiag/provenance"
 	"meshdiag/report"
 	"meshdiag/startup"
+	"meshdiag/symbols"
 )
 
 // tailLines is how many output lines a report carries.
@@ -184,7 +185,7 @@ func (w *walk) chain() []report.Step {
 		return steps
 	}
 	for _, s := range w.c.Chain.Steps {
-		steps = append(steps, report.Step{Step: string(s.Kind), Address: optHex(s.Addr, s.Addr != 0), Text: said(readable(s.Text)),
+		steps = append(steps, report.Step{Step: string(s.Kind), Address: optHex(s.Addr, s.Addr != 0), Text: said(symbols.DemangleIn(s.Text)),
 			Symbol: opt(s.Symbol), Function: w.function(s.Symbol), Tier: tier(s.Tier)})
 	}
 	return steps
@@ -202,7 +203,8 @@ func (w *walk) reportCauses(found []heuristics.Hypothesis) []report.Cause {
 	for _, h := range found {
 		c := report.Cause{ID: h.ID, Kind: opt(h.Kind), Confidence: math.Round(h.Confidence*1000) / 1000, Title: said(h.Title),
 			Summary: said(h.Summary), LookAt: saidAll(h.LookAt), Next: saidAll(h.Next), Evidence: []report.Evidence{},
-			Blame: report.Blame{Symbol: opt(h.Blame.Symbol), Function: w.function(h.Blame.Symbol), Extern: opt(h.Blame.Extern), Source: opt(h.Blame.Source)}}
+			Blame: report.Blame{Symbol: opt(h.Blame.Symbol), Function: w.function(h.Blame.Symbol), Extern: opt(h.Blame.Extern),
+				ExternFunction: w.function(h.Blame.Extern), Source: opt(h.Blame.Source)}}
 		for _, e := range h.Evidence {
 			c.Evidence = append(c.Evidence, report.Evidence{ID: e.ID, Text: said(e.Text), Weight: e.Weight, Supports: e.Weight > 0})
 		}

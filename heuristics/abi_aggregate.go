@@ -23,6 +23,9 @@ func aggregateAsPointer(c *Case) *Hypothesis {
 	if r == nil {
 		return c.aggregateArgument(tag)
 	}
+	if r.Kind != provenance.StepReturn {
+		return nil
+	}
 	call := c.callAt(r.Addr)
 	f := c.calleeOf(call, r.CalleeAddr, r.Callee)
 	symbol, extern := c.blamedSymbol(r.Symbol), c.blamedExtern(r.Callee)

@@ -1,12 +1,14 @@
 package heuristics
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"meshdiag/profile"
 	"meshdiag/provenance"
+	"meshdiag/symbols"
 )
 
 var nullValue = Heuristic{Doc: docNull, Run: runNull}
@@ -42,7 +44,7 @@ func runNull(c *Case) Finding {
 // giver is the call that gave the NULL: the one in the chain, or the one that the callee only passes on.
 func (c *Case) giver() *provenance.Step {
 	r := c.facts().result
-	if r == nil {
+	if r == nil || c.cleared(r) {
 		return nil
 	}
 	if in := c.insideCall(r); in != nil && c.isProgram(r.Callee) {
@@ -85,7 +87,7 @@ func (c *Case) nullKind() string {
 	if e := c.Profile.Extern(r.Callee); e != nil && e.NullKind != "" {
 		return e.NullKind
 	}
-	if r.Callee == "" || c.isProgram(r.Callee) {
+	if r.Callee == "" || c.isProgram(r.Callee) || c.compiledIn(r.Callee) || c.handedOut(r) != nil {
 		return kindOther
 	}
 	return kindExternNull
@@ -101,6 +103,9 @@ func (c *Case) nullOrigin(h *Hypothesis) {
 	case o == nil:
 	case len(c.Chain.Alternatives) > 0:
 		h.fact(true, "ways-split", "origin", wWaysSplit, "the value may have come from several places: %s", c.ways())
+	case c.cleared(o):
+		h.fact(true, "null-cleared", "origin", tiered(o.Tier, wNullLoaded), "%s cleared the memory with %s, and nothing that was found set it after that",
+			c.readable(o.Symbol), c.readable(o.Callee))
 	case o.Kind == provenance.StepLoad:
 		h.fact(true, "null-loaded", "origin", wNullLoaded, "it was loaded from memory at %s, which holds 0", where(o))
 	case o.Kind == provenance.StepConst:
@@ -120,11 +125,15 @@ func (c *Case) returnedNull(h *Hypothesis, r *provenance.Step) {
 	call := c.callAt(r.Addr)
 	f := c.calleeOf(call, r.CalleeAddr, r.Callee)
 	weight := tiered(r.Tier, wReturnedNull)
-	if l := c.insideLoad(r); l != nil {
+	if l := cmp.Or(c.insideLoad(r), c.handedOut(r)); l != nil {
 		weight = wNullLoaded
 		h.fact(true, "null-loaded", "origin", weight, "%s loaded it from memory (%s) and returned it", c.readable(l.Symbol), l.Insn)
 	} else {
-		h.fact(true, "returned-null", "origin", weight, "%s returned it to %s at %s", callee, c.readable(r.Symbol), hex(r.Addr))
+		verb := "returned it to"
+		if r.Kind == provenance.StepOut {
+			verb = "wrote it through a pointer that it was given by"
+		}
+		h.fact(true, "returned-null", "origin", weight, "%s %s %s at %s", callee, verb, c.readable(r.Symbol), hex(r.Addr))
 	}
 	h.fact(ext != nil && ext.ReturnsNull != "", "may-return-null", "knowledge", wMayReturnNull, "what is known of %s: %s", callee, reasonOf(ext))
 	h.fact(ext != nil && ext.ReturnsNull == "" && number(ext.Ret), "returns-number", "knowledge", wReturnsNumber,
@@ -174,6 +183,9 @@ func (c *Case) describeNull(h *Hypothesis) {
 		callee := c.readable(r.Callee)
 		c.blame(h, c.blamedSymbol(r.Symbol), c.blamedExtern(r.Callee))
 		h.Title = fmt.Sprintf("%s returned NULL to %s, which used it without a check", callee, c.readable(r.Symbol))
+		if r.Kind == provenance.StepOut {
+			h.Title = fmt.Sprintf("%s wrote NULL into a variable of %s, which used it without a check", callee, c.readable(r.Symbol))
+		}
 		h.Summary = fmt.Sprintf("NULL from %s reached %s and was used as an address%s.", callee, user, offset)
 		if e := c.Profile.Extern(r.Callee); e != nil && e.ReturnsNull != "" {
 			h.Summary += fmt.Sprintf(" Of %s is known: %s.", callee, reasonOf(e))
@@ -237,7 +249,7 @@ func (c *Case) originSentence() string {
 	case o.Kind == provenance.StepUnknown && c.Chain.Stop != "":
 		return "Its way back ends in " + c.readable(o.Symbol) + ": " + c.Chain.Stop + "."
 	case o.Text != "":
-		return "Its way back ends here: " + o.Text + "."
+		return "Its way back ends here: " + symbols.DemangleIn(o.Text) + "."
 	}
 	return "It came from " + c.readable(o.Symbol) + "."
 }

@@ -3,6 +3,7 @@ package heuristics
 import (
 	"strings"
 
+	"meshdiag/profile"
 	"meshdiag/provenance"
 )
 
@@ -55,6 +56,30 @@ func (c *Case) insideLoad(r *provenance.Step) *provenance.Step {
 		}
 	}
 	return nil
+}
+
+// handedOut is the load inside a method of the standard library that only hands out what the program's object holds; nil
+// when there is none.
+func (c *Case) handedOut(r *provenance.Step) *provenance.Step {
+	in := c.inside(r)
+	for i := range in {
+		if in[i].Kind == provenance.StepLoad && c.kindOf(in[i].Symbol) == profile.KindStd {
+			return &in[i]
+		}
+	}
+	return nil
+}
+
+// compiledIn reports whether a function of the standard library was compiled with the program: a method that a header or
+// a generic defines.
+func (c *Case) compiledIn(symbol string) bool {
+	_, main := c.moduleOf(symbol)
+	return main && c.kindOf(symbol) == profile.KindStd
+}
+
+// cleared reports whether a call wrote zeros as it was told to, so that it gave nobody a NULL: the field was not set after.
+func (c *Case) cleared(r *provenance.Step) bool {
+	return r.Kind == provenance.StepOut && c.Profile.Classify(r.Callee, "", c.exe(), true).Part == profile.PartFill
 }
 
 // maker is who made a bad result, to be blamed: the program's own function that returned it, else the one that took it

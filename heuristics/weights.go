@@ -127,6 +127,7 @@ const (
 	wStoredNumber     = 1.0  // the runtime reads it where it keeps addresses
 	wPointerExpected  = 1.0  // the callee takes an address there
 	wDeclaredNumber   = 2.0  // the compiler is known to declare a number there
+	wOneDeclaration   = -2.5 // the standard library: caller and callee see one declaration
 	wSwappedRather    = -1.5 // the number is in the wrong place, not of the wrong type
 	wOtherCount       = -1.5 // the two sides disagree on the count: the number is a neighbour
 	wBesidePointer    = -1.2 // an address stands beside the word that was read: rather the wrong word

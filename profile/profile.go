@@ -86,6 +86,7 @@ const (
 	PartLoader         = "dynamic loader"
 	PartStart          = "process or thread start"
 	PartEnd            = "process end" // exit and its kin: never returns
+	PartFill           = "memory fill" // memset and its kin: writes what it is told
 	PartSanitizer      = "sanitizer"
 	PartLockWait       = "lock wait"      // waits for a mutex or reader-writer lock
 	PartConditionWait  = "condition wait" // waits for a signal of another thread: condition variable, semaphore, park

@@ -134,10 +134,11 @@ type Cause struct {
 
 // Blame is the code to read first.
 type Blame struct {
-	Symbol   *string `json:"symbol"`
-	Function *string `json:"function"` // the symbol as people read it
-	Extern   *string `json:"extern"`
-	Source   *string `json:"source"`
+	Symbol         *string `json:"symbol"`
+	Function       *string `json:"function"` // the symbol as people read it
+	Extern         *string `json:"extern"`
+	ExternFunction *string `json:"extern_function"` // the extern as people read it
+	Source         *string `json:"source"`
 }
 
 // Evidence is one fact for or against.

@@ -106,7 +106,7 @@ func blameWords(b Blame) string {
 		if s != "" {
 			s += ", at its boundary with "
 		}
-		s += e
+		s += functionName(b.ExternFunction, b.Extern)
 	}
 	if src := deref(b.Source); src != "" {
 		if s == "" {

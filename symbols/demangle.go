@@ -1,6 +1,7 @@
 package symbols
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -28,10 +29,21 @@ func Demangle(name string) (string, Language) {
 		}
 	case strings.HasPrefix(base, "_Z"), strings.HasPrefix(base, "___Z"), strings.HasPrefix(base, "_GLOBAL__"):
 		if s, err := demangle.ToString(base, demangle.MaxLength(13)); err == nil {
-			return s + suffix, LangCPP
+			return shortCPP(s) + suffix, LangCPP
 		}
 	}
 	return name, LangUnknown
+}
+
+// mangled finds names in the Itanium and Rust v0 manglings inside a sentence.
+var mangled = regexp.MustCompile(`\b_(Z|R)[A-Za-z0-9_$.]+`)
+
+// DemangleIn demangles the names in a sentence.
+func DemangleIn(text string) string {
+	return mangled.ReplaceAllStringFunc(text, func(s string) string {
+		name, _ := Demangle(s)
+		return name
+	})
 }
 
 // sourceName is the demangled name of the function as the source has it: without what the compiler appends to the parts

@@ -268,7 +268,7 @@ func TestDemangle(t *testing.T) {
 		{"_RNvNvMs0_NtNtNtCsjrHSEGnQ3l9_3std3sys6thread4unixNtB7_6Thread3new12thread_start", "std::sys::thread::unix::Thread::new::thread_start", LangRust},
 		{"_RNvCskwGfYPst2Cb_3foo16example_function", "foo::example_function", LangRust},
 		{"_ZN4shop3dieEPi", "shop::die(int*)", LangCPP},
-		{"_ZNSt6vectorIiSaIiEE9push_backERKi", "std::vector<int, std::allocator<int> >::push_back(int const&)", LangCPP},
+		{"_ZNSt6vectorIiSaIiEE9push_backERKi", "std::vector<int>::push_back(int const&)", LangCPP},
 		{"_ZN4shop3dieEPi.cold", "shop::die(int*) [cold]", LangCPP},
 		{"_ZN4shop3dieEPi@plt", "shop::die(int*)@plt", LangCPP},
 		{"malloc@plt", "malloc@plt", LangUnknown},
