@@ -17,9 +17,13 @@ func runFreed(c *Case) Finding {
 	h := hypothesis(idFreed, "")
 	h.fact(b.looks == provenance.LooksPoison, "poison", "content", wPoison, "the value is a pattern that allocators write over freed memory: %s", b.text)
 	l := c.lastLoad()
-	if l != nil && l.MemOK && b.known {
+	switch {
+	case l != nil && l.MemOK && b.known:
 		h.fact(c.freeListLink(l.Mem, b.value), "free-list-link", "content", wFreeListLink,
 			"the word at %s is a protected free-list link of glibc: the object that it was read from is freed", hex(l.Mem))
+	case b.known && !b.index:
+		h.fact(c.linkOfHeap(b.value), "free-list-value", "content", wFreeListLink,
+			"the value (%s) is what a protected free-list link of glibc looks like in this heap: it was read from an object that is freed", hex(b.value))
 	}
 	c.blameOrigin(h)
 	h.Title = fmt.Sprintf("%s used an object that was freed", v.suspectName())
@@ -41,6 +45,26 @@ func (c *Case) freeListLink(at, word uint64) bool {
 		return true // the last link of its list
 	}
 	return next&15 == 0 && next>>24 == at>>24 && c.Reader.Classify(next).Kind == provenance.LooksHeap
+}
+
+// maxLinkHeap bounds the heap that a link is looked for in, in bytes: each page of it is one more value that fits.
+const maxLinkHeap = 4 << 20
+
+// linkOfHeap reports whether a value decodes as a link of glibc's free lists that stands somewhere in the main heap. No
+// more than one in a hundred thousand of the values near an address of the heap does so by chance.
+func (c *Case) linkOfHeap(value uint64) bool {
+	for i := range c.Crash.Mappings {
+		m := &c.Crash.Mappings[i]
+		if m.Path != "[heap]" || m.Size() > maxLinkHeap {
+			continue
+		}
+		for page := m.Start >> pageShift; page < m.End>>pageShift; page++ {
+			if next := value ^ page; next == 0 || next&15 == 0 && m.Contains(next) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 var docFreed = Doc{

@@ -231,7 +231,7 @@ const (
 	wWriteProtected   = 2.8  // a write to a mapping that may only be read
 	wWritesConstant   = 1.0  // constants or code
 	wPoison           = 2.2  // a fill pattern of freed memory
-	wFreeListLink     = 3.0  // a free-list link where an object was
+	wFreeListLink     = 3.4  // a free-list link where an object was
 	wAllocatorWords   = 3.0  // the allocator says so
 	wAbortInAllocator = 2.5  // the process was aborted inside the allocator
 	wFaultInAllocator = 2.2  // a fault inside the allocator or collector

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"meshdiag/crash"
+	"meshdiag/provenance/insn"
 )
 
 const pageSize = 4096
@@ -20,6 +21,8 @@ func (d *decoding) classifyAddress(addr uint64) {
 		return
 	case d.zeroBase(addr):
 		f.Class = ClassNull
+	case d.foldedNull(addr):
+		f.Class, f.Value, f.Offset = ClassNull, 0, int64(addr)
 	case d.ownGuard(addr, m):
 		f.Class = ClassGuardPage
 	case addr < nullPage && m == nil:
@@ -49,6 +52,18 @@ func (d *decoding) zeroBase(addr uint64) bool {
 		return addr == 0
 	}
 	return f.ValueOK && f.Value == 0 && !f.BaseOK
+}
+
+// foldedNull: a small address is written in the instruction itself. A compiler that knows a pointer to be NULL adds the
+// field's offset to it while it compiles.
+func (d *decoding) foldedNull(addr uint64) bool {
+	for i := range d.terms {
+		m := &d.terms[i].Mem
+		if d.terms[i].ok && d.terms[i].addr == addr {
+			return m.Base == insn.NoReg && m.Index == insn.NoReg && m.Seg == 0 && addr < pageSize
+		}
+	}
+	return false
 }
 
 func (d *decoding) mapped(addr uint64, m *crash.Mapping) {
@@ -94,10 +109,17 @@ func (d *decoding) justBehind(addr uint64, m *crash.Mapping) bool {
 	return addr-m.Start < pageSize && below != nil && below.End == m.Start && below.Perms&crash.Read != 0
 }
 
-// justOutside: within a page of a mapping on either side.
+// stride is how far below its start a loop that runs down through memory can miss it, in bytes: one wide vector register.
+const stride = 64
+
+// justOutside: within a page behind a mapping, or before one when an index or a loop that ran down can have led there.
 func (d *decoding) justOutside(addr uint64) bool {
 	below, above := d.crash.Neighbours(addr)
-	return below != nil && addr-below.End < pageSize || above != nil && above.Start-addr <= pageSize
+	reach := uint64(stride)
+	if d.f.BaseOK || d.f.IndexOnly {
+		reach = pageSize
+	}
+	return below != nil && addr-below.End < pageSize || above != nil && above.Start-addr <= reach
 }
 
 // mainStackGap is how far below the main stack, in bytes, the kernel keeps other mappings away (stack_guard_gap).
@@ -189,6 +211,9 @@ func (d *decoding) describeBad(addr uint64) {
 	switch f.Class {
 	case ClassNull:
 		f.Describe = "NULL" + plusText(f.Offset)
+		if f.Register == "" && f.Offset != 0 {
+			f.Describe += " (or that number used as an address: the compiler wrote it into the instruction)"
+		}
 	case ClassGuardPage:
 		f.Describe = d.guardText(addr)
 	case ClassPastEnd:

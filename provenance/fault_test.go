@@ -62,6 +62,7 @@ func TestFault(t *testing.T) {
 		{"ud2", "0f0b", sigILL, 2, textBase, nil, " illegal reg=", "a trap that a compiler places"},
 		{"garbage", "0606", sigILL, 2, textBase, nil, " illegal reg=", "not an instruction"},
 		{"hlt", "f4", sigSEGV, 0x80, 0, nil, " illegal reg=", "only be executed by the kernel"},
+		{"folded", "8b042504000000", sigSEGV, 1, 4, nil, "read null reg= value=0x0 addr=0x4 off=0x4", "NULL plus 0x4 (or that number"},
 		{"fs", "64488b0425ffff0000", sigSEGV, 1, 0xffff, nil, "read near-null reg= value=0xffff addr=0xffff", ""},
 		{"vex rip-relative is not near null", "c5fe6f0500000003", sigSEGV, 1, textBase + 8 + 0x3000000, nil,
 			"read unmapped reg= value=0x3400008 addr=0x3400008", ""},

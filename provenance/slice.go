@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"fmt"
+	"strings"
 
 	"meshdiag/crash"
 	"meshdiag/provenance/insn"
@@ -52,22 +53,47 @@ func (a *Analyzer) Slice(f *Fault, st *symbols.Stack) *Chain {
 // offsetSteps is how close to the fault, in steps, an addition must be to count as the offset of a field or element.
 const offsetSteps = 3
 
-// correct makes a near-null fault a null one if the value is 0 before the faulting function added a constant to it.
+// correct makes a near-null fault a null one if the value is 0 before the faulting function added a constant to it, or
+// before any function did so with what a call had returned as a whole word.
 func (c *Chain) correct(f *Fault) {
 	if f.Class != ClassNearNull || !f.ValueOK {
 		return
 	}
+	near, added := true, -1
 	for i, s := range c.Steps {
-		if i > offsetSteps || s.Frame != 0 || s.Tier == Possible {
+		if s.Tier == Possible {
 			return
 		}
-		if s.Kind == StepArith && s.ValueOK && s.Value == 0 {
-			f.Class, f.Looks = ClassNull, LooksNull
-			f.Describe = "NULL" + plusText(int64(f.Address))
-			f.Offset = int64(f.Address)
+		near = near && i <= offsetSteps && s.Frame == 0
+		if s.Kind != StepArith {
+			continue
+		}
+		if !s.ValueOK || s.Value != 0 || added >= 0 {
 			return
+		}
+		added = i
+		if near {
+			break
 		}
 	}
+	if added < 0 || !near && !(c.Origin == StepReturn && wholeWord(c.Steps[added].Insn)) {
+		return
+	}
+	if !near {
+		last := &c.Steps[len(c.Steps)-1]
+		last.Tier = weaker(last.Tier, Likely) // a number that was returned could have been added to as well
+	}
+	f.Class, f.Looks = ClassNull, LooksNull
+	f.Describe = "NULL" + plusText(int64(f.Address))
+	f.Offset = int64(f.Address)
+}
+
+// wholeWord reports whether an instruction writes a 64-bit register, as pointer arithmetic does.
+func wholeWord(text string) bool {
+	_, operands, _ := strings.Cut(text, " ")
+	dst, _, _ := strings.Cut(operands, ",")
+	_, ok := regByName(dst)
+	return ok
 }
 
 // sentence states the fault for the head of a chain.
