@@ -137,6 +137,7 @@ func intAsPointer(c *Case) *Hypothesis {
 	if s != nil {
 		wants, how := s.wantsPointer()
 		h.fact(wants && !zero, "pointer-expected", "signature", wPointerExpected, "%s expects an address in %s: %s", c.readable(s.symbol), argument(s.arg), how)
+		h.fact(!zero && c.preparedOnly(s), "passed-number", "argument", wPassedNumber, "%s passes that very number in %s", c.readable(symbol), argument(s.arg))
 		d := s.declared()
 		h.fact(s.defined() == "ptr" && (d == "i64" || d == "i32" || d == "i8"), "declared-number", "signature", wDeclaredNumber,
 			"the compiler declares %s of %s as %s, the runtime defines it as ptr", argument(s.arg), c.readable(s.symbol), d)
@@ -156,6 +157,24 @@ func intAsPointer(c *Case) *Hypothesis {
 		title = fmt.Sprintf("%s passed the number %d to %s, which takes an address", who, int64(b.value), c.readable(s.symbol))
 	}
 	return c.describeABI(h, title, "A value that is a number to one side of the call is an address to the other. "+c.originSentence())
+}
+
+// preparedOnly reports whether a call is known to hand over the bad value by what it sets alone: the chain was lost behind
+// it, as in functions that take any number of arguments.
+func (c *Case) preparedOnly(s *site) bool {
+	p, ok := s.prepared()
+	if !ok || !p.Set || !p.ValueOK || p.Stale || p.Value != c.facts().bad.value || c.facts().bad.value <= maxTag {
+		return false
+	}
+	if c.Chain == nil {
+		return true
+	}
+	for i := range c.Chain.Steps {
+		if st := &c.Chain.Steps[i]; st.Kind == provenance.StepArg && st.Frame+1 >= s.from {
+			return false
+		}
+	}
+	return true
 }
 
 // otherCount reports whether caller and callee disagree on the number of arguments.

@@ -2,6 +2,7 @@ package heuristics
 
 import (
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -31,16 +32,31 @@ func runHeap(c *Case) Finding {
 		return Finding{}
 	}
 	c.blameSuspect(h)
-	h.Title = "The heap is damaged"
-	if v.suspect >= 0 {
-		h.Title = fmt.Sprintf("The heap is damaged; it was noticed in a call by %s", v.suspectName())
-	}
-	h.Summary = "The allocator or collector found its own records overwritten. The damage was done earlier, perhaps by other code than what is on the stack: a write past an end, a second free, a write to freed memory."
+	c.describeHeap(h, lineText(words))
 	if words != nil {
 		h.next(words.Next...)
 	}
 	h.next("run it under valgrind, or build with -fsanitize=address: both stop at the write that does the damage")
 	return finding(h)
+}
+
+// describeHeap says what the allocator's words mean. Some of its checks can only fail for one reason (glibc malloc/malloc.c).
+func (c *Case) describeHeap(h *Hypothesis, words string) {
+	who := "a caller whose frame is not known"
+	if c.facts().suspect >= 0 {
+		who = c.facts().suspectName()
+	}
+	switch {
+	case strings.Contains(words, "double free detected"), strings.Contains(words, "(fasttop)"):
+		h.Title = who + " freed an object that is free already"
+		h.Summary = "The allocator found the object on its free list. The other free came earlier, perhaps from other code: the object has two owners, or a pointer to it was kept."
+	case strings.Contains(words, "invalid pointer"):
+		h.Title = who + " freed an address that is no block of the heap"
+		h.Summary = "The address does not begin a block: it points into the middle of one, or to memory that malloc did not give; or the header before it was overwritten earlier."
+	default:
+		h.Title = fmt.Sprintf("The heap is damaged; it was noticed in a call by %s", who)
+		h.Summary = "The allocator or collector found its own records overwritten. The damage was done earlier, perhaps by other code than what is on the stack: a write past an end, a second free, a write to freed memory."
+	}
 }
 
 // blamesCaller weighs against a damaged heap when what the allocator failed on is what the caller gave it.

@@ -200,9 +200,6 @@ func (c *Case) describeNull(h *Hypothesis) {
 		h.Title = fmt.Sprintf("%s passed NULL to %s", who, user)
 	}
 	h.Summary = fmt.Sprintf("The address was NULL%s. %s", offset, c.originSentence())
-	if c.Chain != nil && len(c.Chain.Alternatives) > 0 {
-		h.Summary = fmt.Sprintf("The address was NULL%s. Where it came from is not decided: %s.", offset, c.ways())
-	}
 	h.next("follow the value back in "+c.readable(h.Blame.Symbol), c.disassemble(h.Blame.Symbol))
 }
 
@@ -246,6 +243,8 @@ func (c *Case) originSentence() string {
 	switch {
 	case o == nil:
 		return "Where it came from is not known."
+	case len(c.Chain.Alternatives) > 0:
+		return "Where it came from is not decided: " + c.ways() + "."
 	case o.Kind == provenance.StepUnknown && c.Chain.Stop != "":
 		return "Its way back ends in " + c.readable(o.Symbol) + ": " + c.Chain.Stop + "."
 	case o.Text != "":

@@ -124,6 +124,7 @@ const (
 	wNarrowNumber     = 2.0  // a call that sets less than a word gave it
 	wReturnedWord     = 1.5  // a call that returns any kind of word gave it
 	wLoadedNumber     = 1.0  // a function of the program loaded it and returned it as an address
+	wPassedNumber     = 1.8  // the program's call sets that number, and what the callee did with it was lost
 	wStoredNumber     = 1.0  // the runtime reads it where it keeps addresses
 	wPointerExpected  = 1.0  // the callee takes an address there
 	wDeclaredNumber   = 2.0  // the compiler is known to declare a number there

@@ -99,10 +99,10 @@ var poisonWords = map[uint32]string{
 	0xdeadbeef: "0xdeadbeef", 0xdeadc0de: "0xdeadc0de", 0xdeaddead: "0xdeaddead", 0xbaadf00d: "0xbaadf00d",
 	0x8badf00d: "0x8badf00d", 0xfeedface: "0xfeedface", 0xcafebabe: "0xcafebabe", 0xfeeefeee: "0xfeeefeee",
 	0xbadc0ffe: "0xbadc0ffe", 0x0badcafe: "0x0badcafe", 0xabababab: "0xab fill", 0xcdcdcdcd: "0xcd fill",
-	0xdddddddd: "0xdd fill", 0xcccccccc: "0xcc fill", 0xfdfdfdfd: "0xfd fill", 0xbebebebe: "0xbe fill (AddressSanitizer)",
-	0xa5a5a5a5: "0xa5 fill (jemalloc junk)", 0x5a5a5a5a: "0x5a fill (jemalloc, freed)",
-	0xe5e5e5e5: "0xe5 fill (jemalloc, freed)", 0xaaaaaaaa: "0xaa fill (uninitialised)",
-	0x6b6b6b6b: "0x6b fill (freed)", 0xfbfbfbfb: "0xfb fill", 0xefefefef: "0xef fill",
+	0xdddddddd: "0xdd fill", 0xcccccccc: "0xcc fill", 0xfdfdfdfd: "0xfd fill", 0xbebebebe: "0xbe fill, as AddressSanitizer leaves in fresh memory",
+	0xa5a5a5a5: "0xa5 fill, as jemalloc leaves in fresh memory", 0x5a5a5a5a: "0x5a fill, as old jemalloc leaves in freed memory, or the letter Z",
+	0xe5e5e5e5: "0xe5 fill, as jemalloc leaves in freed memory", 0xaaaaaaaa: "0xaa fill, as Zig and Clang leave in memory that was never set",
+	0x6b6b6b6b: "0x6b fill, as some allocators leave in freed memory", 0xfbfbfbfb: "0xfb fill", 0xefefefef: "0xef fill",
 }
 
 // looksPoison knows the named patterns, and any unprintable byte repeated eight times (malloc.perturb leaves such).

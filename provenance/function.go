@@ -23,6 +23,7 @@ type function struct {
 	reach    []bool
 	tables   map[int][]int // targets of indirect jumps
 	padsLost bool          // the exception table could not be read
+	guessed  bool          // where some indirect jumps lead could not be read: blocks that nothing leads to were joined to them
 	damaged  bool          // some bytes are no instruction: nothing here is certain
 	heights  []height
 	effects  []*insn.Effects

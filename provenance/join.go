@@ -145,6 +145,9 @@ func (p *path) weigh(left []*path) bool {
 	if !sameCallee(p, others) {
 		p.tier = Possible
 	}
+	if n := len(p.steps); n > 0 { // the last step is one of several: it is as sure as the choice
+		p.steps[n-1].Tier = weaker(p.steps[n-1].Tier, p.tier)
+	}
 	return true
 }
 

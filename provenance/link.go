@@ -3,7 +3,6 @@ package provenance
 import (
 	"sort"
 
-	"meshdiag/crash"
 	"meshdiag/provenance/insn"
 )
 
@@ -113,6 +112,7 @@ func (f *function) adoptOrphans() {
 	for _, j := range from {
 		f.tables[j] = append(f.tables[j], orphans...)
 	}
+	f.guessed = true
 	f.rebuild()
 }
 
@@ -151,138 +151,4 @@ func (a *Analyzer) endsAfterCall(f *function, i int) bool {
 		return true
 	}
 	return n.target != 0 && a.neverReturns(n.target)
-}
-
-// jumpTables reads the targets of switch jumps from the tables that the code points to.
-func (a *Analyzer) jumpTables(f *function) {
-	for i := range f.nodes {
-		n := &f.nodes[i]
-		if n.flow != insn.FlowJump || n.target != 0 {
-			continue
-		}
-		eff := f.eff(i)
-		var targets []uint64
-		switch eff.Branch.Kind {
-		case insn.RegOperand:
-			targets = a.relativeTable(f, i)
-		case insn.MemOperand:
-			if m := eff.Branch.Mem; m.Base == insn.NoReg && m.Index != insn.NoReg && m.Scale == 8 {
-				targets = a.absoluteTable(f, i, uint64(m.Disp))
-			}
-		}
-		for _, t := range targets {
-			if at, ok := f.at(t); ok {
-				f.tables[i] = append(f.tables[i], at)
-			}
-		}
-		f.tables[i] = dedup(f.tables[i])
-		if len(f.tables[i]) == 0 {
-			delete(f.tables, i)
-		}
-	}
-}
-
-func dedup(s []int) []int {
-	sort.Ints(s)
-	out := s[:0]
-	for i, v := range s {
-		if i == 0 || v != s[i-1] {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
-const (
-	tableWindow  = 16   // instructions before the jump that are searched for the table's address and bound
-	tableEntries = 4096 // most entries that a table may have
-)
-
-// relativeTable: lea tbl; movsxd off, [tbl + idx*4]; add off, tbl; jmp off. The lea may stand far away, outside a loop.
-func (a *Analyzer) relativeTable(f *function, i int) []uint64 {
-	limit := f.tableBound(i)
-	for k := i - 1; k >= 0 && k > i-tableWindow; k-- {
-		for _, w := range f.eff(k).Writes {
-			switch {
-			case w.Kind == insn.Addr && w.Src[0].Mem.Base == insn.NoReg && w.Src[0].Mem.Index == insn.NoReg:
-				if out := a.readTable(f, uint64(w.Src[0].Mem.Disp), limit); len(out) > 0 {
-					return out
-				}
-			case w.Kind == insn.Sext && w.Src[0].Kind == insn.MemOperand && w.Src[0].Mem.Scale == 4 && w.Src[0].Mem.Base < 16:
-				if out := a.tableAt(f, k, w.Src[0].Mem.Base, limit); len(out) > 0 {
-					return out
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// tableAt finds the address of the table that register r holds at instruction k, nearest assignment first, and reads it.
-func (a *Analyzer) tableAt(f *function, k int, r insn.Reg, limit int) []uint64 {
-	for n := range f.nodes {
-		at := k - 1 - n // before the load first, then from the function's end on
-		if at < 0 {
-			at += len(f.nodes)
-		}
-		if f.nodes[at].sum.Writes&(1<<r) == 0 {
-			continue
-		}
-		for _, w := range f.eff(at).Writes {
-			if w.Dst.Reg != r || w.Kind != insn.Addr || w.Src[0].Mem.Base != insn.NoReg || w.Src[0].Mem.Index != insn.NoReg {
-				continue
-			}
-			if out := a.readTable(f, uint64(w.Src[0].Mem.Disp), limit); len(out) > 0 {
-				return out
-			}
-		}
-	}
-	return nil
-}
-
-// readTable reads distances from the table to places in the function.
-func (a *Analyzer) readTable(f *function, table uint64, limit int) []uint64 {
-	var out []uint64
-	if f.contains(table) {
-		return nil
-	}
-	for e := range limit {
-		v, err := crash.ReadUint(a.crash.Memory, table+uint64(e)*4, 4)
-		t := table + uint64(int64(int32(v)))
-		if err != nil || !f.contains(t) {
-			break
-		}
-		out = append(out, t)
-	}
-	return out
-}
-
-func (a *Analyzer) absoluteTable(f *function, i int, table uint64) []uint64 {
-	var out []uint64
-	for e := range f.tableBound(i) {
-		v, err := crash.ReadUint64(a.crash.Memory, table+uint64(e)*8)
-		if err != nil || !f.contains(v) {
-			break
-		}
-		out = append(out, v)
-	}
-	return out
-}
-
-// tableBound is the number of entries that the comparison before the jump admits.
-func (f *function) tableBound(i int) int {
-	for k := i - 1; k >= 0 && k > i-tableWindow; k-- {
-		n := &f.nodes[k]
-		if n.flow == insn.FlowRet || n.flow == insn.FlowCall {
-			break
-		}
-		if n.sum.Compare {
-			for _, r := range f.eff(k).Reads {
-				if r.Kind == insn.ImmOperand && r.Imm >= 0 && r.Imm < tableEntries {
-					return int(r.Imm) + 1
-				}
-			}
-		}
-	}
-	return tableEntries
 }

@@ -104,6 +104,9 @@ func (a *Analyzer) reaching(v *view, i int, p place, limit int) reached {
 		}
 	}
 	s.settleWeak()
+	if v.fn.guessed && len(s.out.defs) > 1 {
+		s.out.assume("a jump whose targets could not be read leads to where it seems to")
+	}
 	return s.out
 }
 
