@@ -104,6 +104,9 @@ func (w *walk) fault() {
 	w.c.Stack = a.StackUse(t, st, w.c.Fault)
 	if w.c.Fault != nil && !w.c.Stack.Overflow {
 		w.c.Chain = a.Slice(w.c.Fault, st)
+		if w.c.Chain != nil && w.prof == nil { // the languages of the profiles do not compute with pointers
+			w.c.Chain.CorrectReturned(w.c.Fault)
+		}
 	}
 	w.c.Calls = a.Calls(st, callersSliced)
 	w.refused(a)

@@ -53,36 +53,49 @@ func (a *Analyzer) Slice(f *Fault, st *symbols.Stack) *Chain {
 // offsetSteps is how close to the fault, in steps, an addition must be to count as the offset of a field or element.
 const offsetSteps = 3
 
-// correct makes a near-null fault a null one if the value is 0 before the faulting function added a constant to it, or
-// before any function did so with what a call had returned as a whole word.
+// correct makes a near-null fault a null one if the value is 0 before the faulting function added a constant to it.
 func (c *Chain) correct(f *Fault) {
 	if f.Class != ClassNearNull || !f.ValueOK {
 		return
 	}
-	near, added := true, -1
 	for i, s := range c.Steps {
-		if s.Tier == Possible {
+		if i > offsetSteps || s.Frame != 0 || s.Tier == Possible {
 			return
 		}
-		near = near && i <= offsetSteps && s.Frame == 0
+		if s.Kind == StepArith && s.ValueOK && s.Value == 0 {
+			f.becomesNull()
+			return
+		}
+	}
+}
+
+// CorrectReturned does the same for a constant that any function on the way added to what a call had returned as a whole
+// word. Only where programs compute with pointers is that NULL; elsewhere it is a number, and 0 was one too.
+func (c *Chain) CorrectReturned(f *Fault) {
+	if f.Class != ClassNearNull || !f.ValueOK || c.Origin != StepReturn || c.Tier == Possible {
+		return
+	}
+	added := -1
+	for i, s := range c.Steps {
 		if s.Kind != StepArith {
 			continue
 		}
-		if !s.ValueOK || s.Value != 0 || added >= 0 {
+		if added >= 0 || !s.ValueOK || s.Value != 0 || !wholeWord(s.Insn) {
 			return
 		}
 		added = i
-		if near {
-			break
-		}
 	}
-	if added < 0 || !near && !(c.Origin == StepReturn && wholeWord(c.Steps[added].Insn)) {
+	if added < 0 {
 		return
 	}
-	if !near {
-		last := &c.Steps[len(c.Steps)-1]
-		last.Tier = weaker(last.Tier, Likely) // a number that was returned could have been added to as well
-	}
+	last := &c.Steps[len(c.Steps)-1]
+	last.Tier = weaker(last.Tier, Likely) // it may have been a number all the same
+	c.Tier = weaker(c.Tier, Likely)
+	f.becomesNull()
+}
+
+// becomesNull: the small address was NULL with an offset added.
+func (f *Fault) becomesNull() {
 	f.Class, f.Looks = ClassNull, LooksNull
 	f.Describe = "NULL" + plusText(int64(f.Address))
 	f.Offset = int64(f.Address)
