@@ -12,6 +12,7 @@ import "time"
 // "unknown" value; they are never filled with a guess.
 type Crash struct {
 	Target   Target
+	Process  *Process // nil when nothing is known of it
 	Outcome  Outcome
 	Threads  []Thread // all threads at the freeze, the leader first, then by rising TID
 	Focus    int      // index into Threads of the thread the report is about; -1 when there is none (it exited)

@@ -80,6 +80,11 @@ func (t *text) happened() {
 	t.heading("What happened")
 	r := t.r
 	t.row("program", span{programWords(r), plain})
+	for _, row := range processRows(r) {
+		if row[1] != "" {
+			t.row(row[0], span{row[1], plain})
+		}
+	}
 	if s := r.Outcome.Signal; s != nil {
 		t.row("signal", span{signalWords(s), plain})
 	} else {

@@ -148,7 +148,7 @@ func (a *attached) observe(pid int) *crash.Crash {
 	if data, err := procFile(lead, "auxv"); err == nil {
 		c.Auxv = parseAuxv(data)
 	}
-	c.Target = describeProcess(pid, lead)
+	c.Target, c.Process = describeProcess(pid, lead), seenNow(lead)
 	return c
 }
 

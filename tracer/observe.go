@@ -35,6 +35,7 @@ func (t *tracer) observe(focus *thread, out crash.Outcome) *crash.Crash {
 	mem := &liveMemory{tid: focus.tid, file: t.target.mem, breaks: t.target.breaks}
 	c := &crash.Crash{
 		Target:  t.describe(focus.tid),
+		Process: seenNow(focus.tid),
 		Outcome: out,
 		Memory:  mem,
 		Focus:   -1,
