@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sort"
 	"time"
 
@@ -19,11 +20,10 @@ import (
 // Core is an opened core dump.
 type Core struct {
 	Crash *crash.Crash
-	// What the notes say of the process beyond crash.Crash.
-	Name string // process name, at most 15 bytes
-	UID  int    // -1 unknown
-	Time time.Time
-	file *os.File
+	Name  string // process name, at most 15 bytes; "" unknown
+	// Systemd is true for a file that systemd-coredump stored: the journal may know more.
+	Systemd bool
+	file    *os.File
 }
 
 // Close releases the file; the Crash's memory is unreadable afterwards.
@@ -36,7 +36,7 @@ func Open(path string) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := open(f)
+	c, err := open(f, path)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -44,7 +44,7 @@ func Open(path string) (*Core, error) {
 	return c, nil
 }
 
-func open(f *os.File) (*Core, error) {
+func open(f *os.File, path string) (*Core, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -60,6 +60,10 @@ func open(f *os.File) (*Core, error) {
 		return nil, err
 	}
 	c.file = f
+	if real, err := filepath.Abs(path); err == nil {
+		path = real
+	}
+	c.witnesses(f, path, uint64(info.Size()), info.ModTime())
 	return c, nil
 }
 
@@ -77,9 +81,9 @@ func read(f io.ReaderAt, fileSize uint64, modified time.Time) (*Core, error) {
 	if p, ok := r.(prefetcher); ok {
 		p.prefetch(wanted(h.segments, n))
 	}
-	c := &Core{Crash: observe(r, size, h, n, modified), UID: -1, Time: modified}
+	c := &Core{Crash: observe(r, size, h, n, modified)}
 	if n.process != nil {
-		c.Name, c.UID = n.process.Name, int(n.process.UID)
+		c.Name = n.process.Name
 	}
 	return c, nil
 }
@@ -93,6 +97,7 @@ func observe(r io.ReaderAt, size uint64, h *headers, n *notes, written time.Time
 		c.Warnings = append([]string{fmt.Sprintf("the core is cut short: %d bytes were expected and %d are there", h.expected, size)}, c.Warnings...)
 	}
 	threads(c, n)
+	c.Process = fromNotes(n)
 	mappings(c, h.segments, n, written)
 	identify(c, n)
 	if n.seen != nil {

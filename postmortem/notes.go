@@ -38,6 +38,7 @@ type fileRange struct {
 type notes struct {
 	threads  []crash.Thread // in the core's order; the kernel puts the thread that died first
 	process  *prpsinfo
+	parent   int // the parent's PID by the first NT_PRSTATUS; 0 unknown
 	auxv     map[uint64]uint64
 	files    []fileRange
 	sawFiles bool
@@ -145,7 +146,7 @@ func (n *notes) last() *crash.Thread {
 	return &n.threads[len(n.threads)-1]
 }
 
-// prstatus reads struct elf_prstatus: siginfo head, cursig at 12, pid at 32, registers at 112 (x86-64).
+// prstatus reads struct elf_prstatus: siginfo head, cursig at 12, pid at 32, ppid at 36, registers at 112 (x86-64).
 func (n *notes) prstatus(b []byte) {
 	const regsAt, regsSize = 112, 27 * 8
 	if len(b) < 36 {
@@ -155,6 +156,9 @@ func (n *notes) prstatus(b []byte) {
 	t := crash.Thread{TID: int(int32(le.Uint32(b[32:])))}
 	if sig := int(int16(le.Uint16(b[12:]))); sig > 0 && sig < 65 {
 		t.Signal = &crash.Signal{Number: sig, Code: int(int32(le.Uint32(b[4:])))}
+	}
+	if n.parent == 0 && len(b) >= 40 {
+		n.parent = max(int(int32(le.Uint32(b[36:]))), 0)
 	}
 	if len(b) >= regsAt+regsSize {
 		t.RegsOK = true

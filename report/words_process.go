@@ -34,7 +34,7 @@ var diedFrom = map[string]string{
 	"xattr":     "by the attributes that systemd-coredump gave the core",
 	"journal":   "by the journal",
 	"file-name": "by the name of the core's file",
-	"file-time": "if the core's file was not written again since",
+	"file-time": "when the core's file was last written",
 }
 
 // diedWords is the time of death and how well it is known; "" when it is not.

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,7 +58,7 @@ func newCore(status *int) *cobra.Command {
 				if len(args) > 0 {
 					return errUsage("core", "--list takes no CORE")
 				}
-				return listCores(cmd.OutOrStdout(), time.Now())
+				return c.listCores(cmd.Context())
 			}
 			path := ""
 			if len(args) > 0 {
@@ -132,26 +130,6 @@ func describeFound(f *postmortem.Found, now time.Time) string {
 		what += ", " + f.Signal
 	}
 	return fmt.Sprintf("%s (%s, %s; found by: %s)", report.Clean(f.Path), report.Clean(what), age(now.Sub(f.Time)), f.Where)
-}
-
-func listCores(w io.Writer, now time.Time) error {
-	found := postmortem.Find(postmortem.Places{})
-	if len(found) == 0 {
-		_, err := postmortem.Newest(postmortem.Places{})
-		return errNoCore(err)
-	}
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "WHEN\tPROGRAM\tPID\tSIGNAL\tSIZE\tFOUND BY\tCORE")
-	for i := range found {
-		f := &found[i]
-		pid := "?"
-		if f.PID > 0 {
-			pid = fmt.Sprint(f.PID)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", age(now.Sub(f.Time)), report.Clean(orUnknown(f.Command)), pid, orUnknown(f.Signal),
-			size(f.Size), f.Where, report.Clean(f.Path))
-	}
-	return t.Flush()
 }
 
 func orUnknown(s string) string {

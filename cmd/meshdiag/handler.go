@@ -13,9 +13,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"meshdiag/crash"
 	"meshdiag/diagnose"
 	"meshdiag/postmortem"
 	"meshdiag/report"
+	"meshdiag/tracer"
 )
 
 const handlerLong = `Store and explain each core dump that the kernel makes. It is not for people to run, but to
@@ -98,7 +100,7 @@ func (h *handlerFlags) run(ctx context.Context) (int, error) {
 		return statusFailed, errDiagnose(err)
 	}
 	defer store.Close()
-	dump := postmortem.Dump{Name: h.name, PID: h.pid, Time: h.time}
+	dump := postmortem.Dump{Name: h.name, PID: h.pid, Time: h.time, Signal: h.signal, Process: h.process()}
 	log := func(format string, args ...any) error {
 		if err := store.Log(fmt.Sprintf("%s (uid %d, signal %d): ", dump.Stem(), h.uid, h.signal) + fmt.Sprintf(format, args...)); err != nil {
 			return errDiagnose(err)
@@ -122,6 +124,19 @@ func (h *handlerFlags) run(ctx context.Context) (int, error) {
 		status, said = statusFailed, said+"; no report: "+err.Error()
 	}
 	return status, log("%s", said)
+}
+
+// process is what is known of the dying process: what the kernel told, and what /proc says while its core is being written.
+func (h *handlerFlags) process() *crash.Process {
+	p := crash.UnknownProcess()
+	if tracer.Dumping(h.pid) {
+		p = tracer.Identity(h.pid)
+	}
+	if h.uid >= 0 {
+		p.UID = h.uid
+	}
+	p.Hostname, _ = os.Hostname()
+	return p
 }
 
 // report writes the report beside the core if it is made before the end of the handler's time. A diagnosis that takes
