@@ -136,7 +136,18 @@ type Mapping struct {
 	Path     string // file path, "[heap]", "[stack]", "[vdso]" or ""
 	Deleted  bool   // the file was deleted or replaced after it was mapped
 	FileSize int64  // size of the file at the freeze; -1 unknown
+	Traits   Traits // what decides whether it goes into a core
 }
+
+// Traits are what /proc/PID/smaps tells of a mapping beyond maps, as far as it matters for core dumps.
+type Traits uint8
+
+const (
+	TraitsKnown Traits = 1 << iota // the other bits were read
+	OwnPages                       // private pages that the process has written, in memory or in swap
+	DontDump                       // not to be dumped: madvise(MADV_DONTDUMP), or memory of a device
+	HugePages                      // of hugetlbfs
+)
 
 // Perms is a set of mapping permissions.
 type Perms uint8

@@ -19,10 +19,10 @@ func run(ctx context.Context, o RunOptions) (*report.Report, error) {
 	var failed error
 	outcome, err := tracer.Run(ctx, tracer.Options{
 		Path: o.Path, Args: o.Args, StallAfter: o.StallAfter, Stdout: o.Stdout, Stderr: o.Stderr,
-		Breakpoints: panicSymbols, Resolve: resolve,
+		Breakpoints: panicSymbols, Resolve: resolve, ForCore: o.SaveCore != "",
 		Inspect: func(c *crash.Crash) {
 			if rep, failed = Report(c, o.Options); failed == nil && o.SaveCore != "" {
-				failed = saveCore(o.SaveCore, c)
+				failed = saveCore(o.SaveCore, c, o.CoreFilter)
 			}
 		},
 	})
@@ -39,9 +39,13 @@ func run(ctx context.Context, o RunOptions) (*report.Report, error) {
 }
 
 // saveCore writes a core of what was frozen; a process that is gone already has none.
-func saveCore(path string, c *crash.Crash) error {
+func saveCore(path string, c *crash.Crash, filter *postmortem.Filter) error {
 	if len(c.Threads) == 0 {
 		return fmt.Errorf("no core was saved to %s: the process was gone before it could be frozen", path)
 	}
-	return postmortem.Save(path, c, postmortem.DefaultFilter)
+	if filter == nil {
+		byDefault := postmortem.DefaultFilter
+		filter = &byDefault
+	}
+	return postmortem.Save(path, c, *filter)
 }

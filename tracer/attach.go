@@ -144,6 +144,7 @@ func (a *attached) observe(pid int) *crash.Crash {
 	if err != nil {
 		c.Warnings = append(c.Warnings, "The memory map is incomplete: "+err.Error()+".")
 	}
+	pageTraits(lead, maps)
 	c.Mappings, mem.maps, c.Memory = maps, maps, mem
 	if data, err := procFile(lead, "auxv"); err == nil {
 		c.Auxv = parseAuxv(data)

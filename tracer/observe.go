@@ -45,6 +45,9 @@ func (t *tracer) observe(focus *thread, out crash.Outcome) *crash.Crash {
 	if err != nil {
 		t.warn("The memory map is incomplete: " + err.Error() + ".")
 	}
+	if t.o.ForCore {
+		pageTraits(focus.tid, maps)
+	}
 	if data, err := procFile(focus.tid, "auxv"); err == nil {
 		c.Auxv = parseAuxv(data)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"meshdiag/diagnose"
+	"meshdiag/postmortem"
 	"meshdiag/report"
 )
 
@@ -98,6 +99,7 @@ func targetStatus(o report.Outcome) int {
 func newRun(status *int) *cobra.Command {
 	var d diagnosing
 	var o diagnose.RunOptions
+	var filter coreFilter
 	cmd := &cobra.Command{
 		Use:     "run [flags] [--] PROGRAM [ARGS...]",
 		Short:   "Run a program and explain how it ended",
@@ -107,7 +109,10 @@ func newRun(status *int) *cobra.Command {
 			if len(args) == 0 {
 				return errNoProgram()
 			}
-			o.Path, o.Args = args[0], args[1:]
+			if cmd.Flags().Changed("core-filter") && o.SaveCore == "" {
+				return errUsage("run", "--core-filter is for the core of --save-core, which is missing")
+			}
+			o.Path, o.Args, o.CoreFilter = args[0], args[1:], (*postmortem.Filter)(&filter)
 			var err error
 			*status, err = run(cmd.Context(), &d, o)
 			return err
@@ -121,6 +126,7 @@ func newRun(status *int) *cobra.Command {
 	f.StringSliceVar(&o.Probes.Only, "probe", nil, "ask exactly these, whatever happened: "+strings.Join(diagnose.ProbeNames, ", "))
 	cmd.MarkFlagsMutuallyExclusive("probe", "no-probe")
 	f.StringVar(&o.SaveCore, "save-core", "", "write an ELF core of the frozen program to `FILE`")
+	filter.register(f)
 	return cmd
 }
 
