@@ -36,6 +36,11 @@ var differs = map[string]string{
 	"abort.cpp":      "what the uncaught exception said",
 }
 
+// elsewhere are programs that die in another place each time they run.
+var elsewhere = map[string]string{
+	"longjump.c": "it returns into what another function left, until the stack is full: where that happens changes with each run",
+}
+
 // TestKernelCoreAgreesWithRun compares with what the kernel wrote of the same death. It knows neither what was printed nor
 // what went before; all the rest must be the same.
 func TestKernelCoreAgreesWithRun(t *testing.T) {
@@ -46,6 +51,9 @@ func TestKernelCoreAgreesWithRun(t *testing.T) {
 		}
 		t.Run(v.name(), func(t *testing.T) {
 			t.Parallel()
+			if why, ok := elsewhere[v.Source]; ok {
+				t.Skip(why)
+			}
 			exe := compile(t, &v)
 			live := diagnosedWith(t, RunOptions{Path: exe})
 			if live.Outcome.Signal == nil {

@@ -126,6 +126,7 @@ func intAsPointer(c *Case) *Hypothesis {
 	h.fact(!zero, "value-number", "value", weight, "the value is %s", b.text)
 	h.fact(v.stack.within(v.end(), profile.PartCollector) >= 0, "in-collector", "place", wCollectorFollows,
 		"the collector follows what lies in objects; no call passed it the number")
+	h.fact(c.failedCall() != "", "failed-call", "knowledge", wErrorAsNumber, "-1 is how %s says that it failed", c.failedCall())
 	h.fact(zero && v.result != nil, "value-zero", "value", wZeroNumber, "the value is 0, which is a number too")
 	c.numberOrigin(h, zero)
 	l := c.lastLoad()
