@@ -1,7 +1,6 @@
 package crash
 
 import (
-	"regexp"
 	"strings"
 	"time"
 )
@@ -68,12 +67,21 @@ func (p *Process) AddMissing(q *Process) {
 	word(&p.Container, q.Container)
 }
 
-// Runtimes name a container's cgroup by its 64-digit ID, bare or as a scope of systemd: docker-ID.scope, libpod-ID.scope,
-// cri-containerd-ID.scope. LXC uses its name: lxc.payload.NAME.
-var (
-	containerID  = regexp.MustCompile(`^(?:[a-z-]+-)?([0-9a-f]{64})(?:\.scope)?$`)
-	containerLXC = regexp.MustCompile(`^lxc\.payload\.(.+)$`)
-)
+// containerIn is the container that one component of a cgroup path names. Runtimes give it the container's ID of 64
+// hexadecimal digits, bare or as a scope of systemd: docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope. LXC gives it a
+// name: lxc.payload.NAME.
+func containerIn(part string) string {
+	if name, ok := strings.CutPrefix(part, "lxc.payload."); ok {
+		return name
+	}
+	const digits = 64
+	part = strings.TrimSuffix(part, ".scope")
+	at := len(part) - digits
+	if at < 0 || at > 0 && part[at-1] != '-' || strings.Trim(part[at:], "0123456789abcdef") != "" {
+		return ""
+	}
+	return part[at:]
+}
 
 // InCgroup notes the cgroup, and the unit and container that its path names (systemd's CGROUP_DELEGATION, "one unit, one
 // cgroup": the first component below the slices is the unit).
@@ -86,10 +94,8 @@ func (p *Process) InCgroup(path string) {
 		if p.Unit == "" && (strings.HasSuffix(part, ".service") || strings.HasSuffix(part, ".scope")) {
 			p.Unit = part
 		}
-		for _, pattern := range []*regexp.Regexp{containerID, containerLXC} {
-			if m := pattern.FindStringSubmatch(part); m != nil {
-				p.Container = m[1] // the innermost one
-			}
+		if c := containerIn(part); c != "" {
+			p.Container = c // the innermost one
 		}
 	}
 }

@@ -18,7 +18,7 @@ func TestSavedCoreAgreesWithRun(t *testing.T) {
 	for _, v := range loadVictims(t) {
 		t.Run(v.name(), func(t *testing.T) {
 			t.Parallel()
-			exe := compile(t, &v)
+			exe := compiled(t, &v)
 			core := filepath.Join(t.TempDir(), "saved.core")
 			live := diagnosedWith(t, RunOptions{Path: exe, SaveCore: core})
 			compareReports(t, live, coreReport(t, core))
@@ -54,7 +54,7 @@ func TestKernelCoreAgreesWithRun(t *testing.T) {
 			if why, ok := elsewhere[v.Source]; ok {
 				t.Skip(why)
 			}
-			exe := compile(t, &v)
+			exe := compiled(t, &v)
 			live := diagnosedWith(t, RunOptions{Path: exe})
 			if live.Outcome.Signal == nil {
 				t.Skip("it exits: the kernel writes no core")

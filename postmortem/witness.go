@@ -114,19 +114,27 @@ func unixTime(s string) time.Time {
 }
 
 // systemdName is a file of systemd-coredump: core.COMM.UID.BOOT-ID.PID.MICROSECONDS and the suffix of its compression.
-var systemdName = regexp.MustCompile(`^core\.(.*)\.([0-9]+)\.[0-9a-f]{32}\.([0-9]+)\.([0-9]+)(?:\.(?:zst|lz4|xz))?$`)
+var systemdName = lazily(`^core\.(.*)\.([0-9]+)\.[0-9a-f]{32}\.([0-9]+)\.([0-9]+)(?:\.(?:zst|lz4|xz))?$`)
 
 // named is what the name of a core's file says, by the form that systemd-coredump or meshdiag handler gives to names, or by
 // kernel.core_pattern when the file lies where that leads.
 func named(path, pattern string) (w witness, ok bool) {
 	w = newWitness()
 	base := filepath.Base(path)
-	if m := systemdName.FindStringSubmatch(base); m != nil {
+	if strings.HasPrefix(base, "core.") && strings.Count(base, ".") >= 5 {
+		m := systemdName().FindStringSubmatch(base)
+		if m == nil {
+			return byPattern(path, pattern)
+		}
 		w.command, w.UID, w.pid = m[1], number(m[2], -1), number(m[3], 0)
 		w.at(unixTime(m[4]), crash.FromFileName)
 		return w, true
 	}
-	if m := storedFile.FindStringSubmatch(base); m != nil && m[3] == strings.TrimPrefix(coreSuffix, ".") {
+	if strings.HasSuffix(base, coreSuffix) {
+		m := storedFile().FindStringSubmatch(base)
+		if m == nil {
+			return byPattern(path, pattern)
+		}
 		fields := strings.Split(m[1], ".")
 		w.pid = number(fields[len(fields)-2], 0)
 		w.at(unixTime(m[2]), crash.FromFileName)
