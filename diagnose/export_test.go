@@ -2,6 +2,8 @@ package diagnose
 
 // CompareReports is for tests that cannot be in this package, because the lab may not be imported by it.
 var (
-	CompareReports = compareReports
-	NeedPlainCores = needPlainCores
+	CompareReports   = compareReports
+	CompareWithTools = compareWithTools
+	NeedPlainCores   = needPlainCores
+	BothCores        = bothCores
 )

@@ -41,11 +41,12 @@ func TestLabCoreAgreesWithRun(t *testing.T) {
 			continue
 		}
 		t.Run(f.ID, func(t *testing.T) {
-			live, core := labReports(t, ctx, meshdiag, f, pg)
+			live, core, saved := labReports(t, ctx, meshdiag, f, pg)
 			if core == nil {
 				t.Skip("the process was gone before it could be frozen: there is no core")
 			}
 			diagnose.CompareReports(t, live, core)
+			diagnose.CompareWithTools(t, saved, core)
 		})
 	}
 }
@@ -76,7 +77,7 @@ func TestLabKernelCore(t *testing.T) {
 		}
 		t.Run(f.ID, func(t *testing.T) {
 			core := labKernelCore(t, ctx, f, pg)
-			live, _ := labReports(t, ctx, meshdiag, f, pg)
+			live, _, _ := labReports(t, ctx, meshdiag, f, pg)
 			if a, b := live.Phase.Index, core.Phase.Index; a == nil || b == nil || *a-*b > 1 || *a < *b {
 				t.Errorf("phase live %v, core %v (%v)", live.Phase, core.Phase, core.Phase.Why)
 			}
@@ -120,22 +121,24 @@ func buildMeshdiag(t *testing.T) string {
 	return exe
 }
 
-// labReports runs a fault, saves its core and returns both reports; core is nil when there was nothing left to save.
-func labReports(t *testing.T, ctx context.Context, meshdiag string, f lab.Fault, pg *lab.Postgres) (live, core *report.Report) {
+// labReports runs a fault, saves its core and returns both reports and the core's path; core is nil when there was nothing
+// left to save.
+func labReports(t *testing.T, ctx context.Context, meshdiag string, f lab.Fault, pg *lab.Postgres) (live, core *report.Report, saved string) {
 	s, err := lab.NewScenario(ctx, f, lab.Variant{}, pg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Cleanup()
 	dir := t.TempDir()
-	out, saved := filepath.Join(dir, "live.json"), filepath.Join(dir, "saved.core")
+	out := filepath.Join(dir, "live.json")
+	saved = filepath.Join(dir, "saved.core")
 	result, err := lab.Run(ctx, s, []string{meshdiag, "run", "--format", "json", "-o", out, "--save-core", saved,
 		"--stall-after", s.StallAfter.String()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(result.Stderr, "no core was saved") {
-		return nil, nil
+		return nil, nil, ""
 	}
 	file, err := os.Open(out)
 	if err != nil {
@@ -148,5 +151,5 @@ func labReports(t *testing.T, ctx context.Context, meshdiag string, f lab.Fault,
 	if core, err = diagnose.Core(ctx, diagnose.CoreOptions{Path: saved}); err != nil {
 		t.Fatal(err)
 	}
-	return live, core
+	return live, core, saved
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"meshdiag/report"
 )
 
 // comparedFrames is how many frames of a stack other tools are asked for: of an endless recursion that is enough.
@@ -39,6 +41,36 @@ func TestOtherToolsReadSavedCores(t *testing.T) {
 			}
 		})
 	}
+}
+
+// compareWithTools holds the stack of the thread that died in a report against what gdb and eu-stack make of the same core,
+// as far as neither gives up: the end of a coroutine's stack is nothing that they know.
+func compareWithTools(t *testing.T, core string, r *report.Report) {
+	t.Helper()
+	gdb, eu := gdbFrames(t, r.Target.Path, core), euStack(t, core, r.Target.Path)
+	if len(gdb[0]) == 0 || !strings.Contains(eu, fmt.Sprintf("#0  0x%016x", gdb[0][0])) {
+		t.Fatalf("gdb shows %#x, and eu-stack\n%s", gdb[0], eu)
+	}
+	if r.Outcome.Kind == "panicked" {
+		return // the report tells the stack from where the panic began, and the core is of its end
+	}
+	var ours []string
+	for _, f := range r.Threads[0].Frames {
+		if f.Trust == "scan" {
+			break
+		}
+		ours = append(ours, f.PC)
+	}
+	var theirs []string
+	for _, pc := range gdb[0] {
+		theirs = append(theirs, fmt.Sprintf("%#x", pc))
+	}
+	ours, theirs = slices.Compact(ours), slices.Compact(theirs) // functions inlined at one place, and endless recursion
+	n := min(len(ours), len(theirs))
+	if n == 0 || !slices.Equal(ours[:n], theirs[:n]) {
+		t.Errorf("the report's frames are\n%s\nand those of gdb\n%s", ours, theirs)
+	}
+	t.Logf("%d frames are the same; the report has %d, gdb %d", n, len(ours), len(theirs))
 }
 
 // bothCores lets a program die under meshdiag, which saves a core of it and lets it go on, so that the kernel makes one of
