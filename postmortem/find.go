@@ -86,8 +86,15 @@ func (p *Places) complete() {
 
 // handlerDir is where meshdiag handler stores cores when it is called by this pattern.
 func handlerDir(pattern string) string {
-	if words := strings.Fields(pattern); strings.HasPrefix(pattern, "|") && slices.Contains(words, "handler") {
-		if i := slices.Index(words, "--dir"); i >= 0 && i+1 < len(words) {
+	words := strings.Fields(pattern)
+	if !strings.HasPrefix(pattern, "|") || !slices.Contains(words, "handler") {
+		return StoreDir
+	}
+	for i, word := range words {
+		if dir, ok := strings.CutPrefix(word, "--dir="); ok {
+			return dir
+		}
+		if (word == "--dir" || word == "-d") && i+1 < len(words) {
 			return words[i+1]
 		}
 	}

@@ -185,6 +185,7 @@ func TestHandlerDir(t *testing.T) {
 	for pattern, want := range map[string]string{
 		"core": StoreDir, "|/usr/bin/other --dir /x": StoreDir, "|/usr/bin/meshdiag handler --pid %P": StoreDir,
 		"|/usr/bin/meshdiag handler --pid %P --dir /srv/cores --timeout 5s": "/srv/cores",
+		"|/usr/bin/meshdiag handler -p%P --timeout=5s --dir=/srv/cores":     "/srv/cores",
 	} {
 		if got := handlerDir(pattern); got != want {
 			t.Errorf("%s: %s, want %s", pattern, got, want)

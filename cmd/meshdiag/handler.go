@@ -74,12 +74,12 @@ func newHandler(status *int) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&h.pid, "pid", 0, "process ID (%P)")
-	f.IntVar(&h.uid, "uid", -1, "user ID (%u)")
-	f.IntVar(&h.signal, "signal", 0, "number of the signal (%s)")
-	f.Int64Var(&h.time, "time", 0, "`SECONDS` since 1970 (%t)")
-	f.StringVar(&h.name, "name", "", "name of the process (%e)")
-	f.StringVar(&h.dir, "dir", postmortem.StoreDir, "`DIR` for cores and reports; no link on the way, writable for its owner only")
+	f.IntVarP(&h.pid, "pid", "p", 0, "process ID (%P)")
+	f.IntVarP(&h.uid, "uid", "u", -1, "user ID (%u)")
+	f.IntVarP(&h.signal, "signal", "s", 0, "number of the signal (%s)")
+	f.Int64VarP(&h.time, "time", "t", 0, "`SECONDS` since 1970 (%t)")
+	f.StringVarP(&h.name, "name", "n", "", "name of the process (%e)")
+	f.StringVarP(&h.dir, "dir", "d", postmortem.StoreDir, "`DIR` for cores and reports; no link on the way, writable for its owner only")
 	f.Var(&h.maxSize, "max-size", "store at most `BYTES` of one core, before compression")
 	f.Var(&h.keepTotal, "keep-total", "remove the oldest cores when all take more than `BYTES` on disk")
 	f.DurationVar(&h.timeout, "timeout", 30*time.Second, "end after this long")
@@ -197,10 +197,10 @@ func (h *handlerFlags) explainInstall(cmd *cobra.Command) error {
 	if err != nil {
 		return errDiagnose(err)
 	}
-	pattern := "|" + self + " handler --pid %P --uid %u --signal %s --time %t --name %e"
+	pattern := "|" + self + " handler -p%P -u%u -s%s -t%t -n=%e" // short, for there is room for little more
 	for _, name := range []string{"dir", "max-size", "keep-total", "timeout"} {
 		if f := cmd.Flags().Lookup(name); f.Changed {
-			pattern += " --" + name + " " + strings.ReplaceAll(f.Value.String(), "%", "%%")
+			pattern += " --" + name + "=" + strings.ReplaceAll(f.Value.String(), "%", "%%")
 		}
 	}
 	if strings.ContainsAny(self+h.dir, " \t\n'") {
