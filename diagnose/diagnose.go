@@ -32,7 +32,8 @@ type RunOptions struct {
 	Stderr     *os.File
 }
 
-// Run launches a program under the tracer, watches it to its end and reports on it.
+// Run launches a program under the tracer, watches it to its end and reports on it. With a *CoreNotSavedError there is a
+// report, too.
 func Run(ctx context.Context, o RunOptions) (*report.Report, error) {
 	return run(ctx, o)
 }

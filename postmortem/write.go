@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -30,13 +31,16 @@ func Save(path string, c *crash.Crash, filter Filter) (err error) {
 			os.Remove(f.Name())
 		}
 	}()
-	if err = write(f, c, filter); err != nil {
-		return fmt.Errorf("write core %s: %w", path, err)
+	if err = write(f, c, filter); err == nil {
+		err = f.Close()
 	}
-	if err = f.Close(); err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	return os.Rename(f.Name(), path)
+	if err != nil {
+		return fmt.Errorf("no core was saved to %s: %w", path, diskFull(err))
+	}
+	return nil
 }
 
 // write puts headers and notes first: a core that is cut short later still tells everything but memory.
@@ -154,7 +158,7 @@ func copyMemory(f *os.File, mem crash.Memory, s segment) error {
 				continue
 			}
 			if _, err := f.WriteAt(page, int64(s.Offset+done)+int64(p)); err != nil {
-				return diskFull(err)
+				return err
 			}
 		}
 		done += uint64(n)
@@ -163,8 +167,10 @@ func copyMemory(f *os.File, mem crash.Memory, s segment) error {
 }
 
 func diskFull(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return fmt.Errorf("the disk is full, nothing was kept: %w", err)
+	for _, full := range []syscall.Errno{unix.ENOSPC, unix.EDQUOT} {
+		if errors.Is(err, full) {
+			return fmt.Errorf("the disk is full, nothing was kept: %w", full) // without the temporary name, which nobody knows
+		}
 	}
 	return err
 }

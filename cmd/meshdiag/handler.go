@@ -113,7 +113,7 @@ func (h *handlerFlags) run(ctx context.Context) (int, error) {
 		return statusFailed, log("%v", err)
 	}
 	status := statusHealthy
-	said := fmt.Sprintf("stored %d bytes", got.Read)
+	said := fmt.Sprintf("stored %d bytes in %.3f s", got.Read, time.Since(start).Seconds())
 	if got.Cut != "" {
 		said = "the core is cut short: " + got.Cut
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -96,6 +98,22 @@ func targetStatus(o report.Outcome) int {
 	}
 }
 
+// checkCorePlace finds a folder that is not there, or not to be written to, before the program runs and dies for nothing.
+func checkCorePlace(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return errUsage("run", fmt.Sprintf("--save-core=%s: it is a folder", path))
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".meshdiag-core-*")
+	if err != nil {
+		return errUsage("run", fmt.Sprintf("--save-core=%s: %s", path, reason(err)))
+	}
+	f.Close()
+	return os.Remove(f.Name())
+}
+
 func newRun(status *int) *cobra.Command {
 	var d diagnosing
 	var o diagnose.RunOptions
@@ -142,6 +160,9 @@ func run(ctx context.Context, d *diagnosing, o diagnose.RunOptions) (int, error)
 			return 0, errChoice("run", "probe", name, diagnose.ProbeNames)
 		}
 	}
+	if err := checkCorePlace(o.SaveCore); err != nil {
+		return 0, err
+	}
 	probes := o.Probes
 	o.Options = d.options()
 	o.Probes = probes
@@ -154,14 +175,18 @@ func run(ctx context.Context, d *diagnosing, o diagnose.RunOptions) (int, error)
 	}
 	defer out.discard()
 	r, err := diagnose.Run(ctx, o)
+	var unsaved *diagnose.CoreNotSavedError
 	switch {
-	case err != nil:
+	case err != nil && !(errors.As(err, &unsaved) && r != nil):
 		return 0, errDiagnose(err)
 	case r == nil:
 		return 0, errNoReport()
 	}
 	if err := out.write(r); err != nil {
 		return 0, err
+	}
+	if unsaved != nil {
+		return 0, errDiagnose(unsaved)
 	}
 	return d.status(r), nil
 }
