@@ -18,8 +18,14 @@ live run would have given, from whatever is left.
 
 Cores of the kernel, of gdb's gcore and of "meshdiag save" are read, also as systemd-coredump
 stores them (zstd, lz4, xz); nothing is unpacked to disk. Without CORE the newest one is
-taken that can be found for this user: by kernel.core_pattern, in systemd-coredump's store,
-in the current folder. It is named on stderr.
+taken that can be found for this user: by kernel.core_pattern, in the stores of
+systemd-coredump and of "meshdiag handler", in the current folder. It is named on stderr.
+
+--list lists them all, and what the journal knows of crashes whose core is gone or is not for
+this user, as text or with --format json. Only what this user may read is listed.
+
+Whose core it is (process, user, unit, container) and when it died is told with the witness
+for it: the core, the handler, systemd-coredump's attributes or journal, the file's name.
 
 The binaries are looked for where the core says they were. One with another build ID than
 the core's is named and not used.
@@ -30,6 +36,7 @@ signal.`
 
 const coreExample = `  meshdiag core                                  the newest core of this machine
   meshdiag core --list
+  meshdiag core --list --format json
   meshdiag core core.1234
   meshdiag core --exe ./build/server core.zst    the binary is not where the core says
   meshdiag core --sysroot ./image core           nor are its libraries
@@ -73,7 +80,7 @@ func newCore(status *int) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&c.exe, "exe", "", "the program's executable, when it is not where the core says (`FILE`)")
 	f.StringVar(&c.sysroot, "sysroot", "", "`DIR` under which the core's paths are looked up first")
-	f.BoolVar(&c.list, "list", false, "list the cores that can be found, newest first")
+	f.BoolVar(&c.list, "list", false, "list the cores that can be found and the crashes that the journal knows, newest first")
 	return cmd
 }
 

@@ -10,7 +10,7 @@ import (
 	"meshdiag/postmortem"
 )
 
-const coreFilterUsage = "`BITS`: which mappings the core holds, as in /proc/PID/coredump_filter (core(5))"
+const coreFilterUsage = "which mappings the core holds: `BITS` as in /proc/PID/coredump_filter, core(5)"
 
 // coreFilter is a flag for the kernel's bits.
 type coreFilter postmortem.Filter
