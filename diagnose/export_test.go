@@ -4,6 +4,8 @@ package diagnose
 var (
 	CompareReports   = compareReports
 	CompareWithTools = compareWithTools
+	SameInOtherTools = sameInOtherTools
+	BuildMeshdiag    = buildMeshdiag
+	RunForCores      = runForCores
 	NeedPlainCores   = needPlainCores
-	BothCores        = bothCores
 )

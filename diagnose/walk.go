@@ -111,6 +111,10 @@ func (w *walk) fault() {
 	w.c.Calls = a.Calls(st, callersSliced)
 	w.refused(a)
 	w.calls(a)
+	if w.unsaid() {
+		w.refused(a)
+		w.calls(a)
+	}
 }
 
 // causes weighs the evidence.

@@ -219,6 +219,7 @@ const (
 // wild-pointer
 const (
 	wWildValue     = 1.4  // no address that is mapped
+	wFieldOfNull   = 1.0  // small, a multiple of the word size; a number may be so, too
 	wFailedCall    = 1.6  // a documented sign of failure
 	wWildSmall     = 0.8  // a small number usually has a better explanation
 	wWildProtected = 1.0  // mapped, and not for that use
