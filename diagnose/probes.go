@@ -154,11 +154,12 @@ func (w *walk) askDatabase(ctx context.Context) []probe.Check {
 	if w.prof != nil && w.prof.Database != nil {
 		want, names = w.prof.Database, w.prof.Database.Env
 	}
-	url, from := probe.DatabaseURL(w.executable(), w.end.Target.Env, names)
+	constants := probe.ReadConstants(w.executable())
+	url, from := constants.DatabaseURL(w.end.Target.Env, names)
 	if url == "" {
 		return nil
 	}
-	checks := probe.Database(ctx, url, want, w.partitionsFrom(want))
+	checks := probe.Database(ctx, probe.Use{URL: url, Want: want, Days: w.partitionsFrom(want), Constants: constants})
 	checks[0].Detail += " (the program has the address from " + from + ")"
 	return checks
 }

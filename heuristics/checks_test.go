@@ -51,3 +51,18 @@ func TestCheckNamesTheKind(t *testing.T) {
 		})
 	}
 }
+
+// TestUnfitStatements checks that SQL which the program may never have run explains words about the database, and is no
+// explanation of an end that nobody connected with it.
+func TestUnfitStatements(t *testing.T) {
+	unfit := Check{ID: checkStatements, Detail: "a column is missing", Cause: idDatabase, Kind: kindNoSchema}
+	if c := Run(gaveUp(unfit)).Causes[0]; c.ID != idDatabase || c.Kind != kindNoSchema {
+		t.Errorf("after words about the database: %s/%s", c.ID, c.Kind)
+	}
+	quiet := gaveUp(unfit)
+	quiet.Messages = nil
+	quiet.Crash.Outcome.ExitCode = 3
+	if c := Run(quiet).Causes[0]; c.ID != idExit {
+		t.Errorf("after an exit without a word: %s/%s", c.ID, c.Kind)
+	}
+}

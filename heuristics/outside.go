@@ -70,6 +70,9 @@ func (c *Case) spoken(id string, each func(h *Hypothesis, m *startup.Message)) [
 	return hs
 }
 
+// checkStatements is the check that holds all SQL of the program against the database, whether it was run or not.
+const checkStatements = "database-statements"
+
 // probed adds the hypotheses that failed checks of the world outside point to.
 func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, detail string)) []*Hypothesis {
 	for _, k := range c.Checks {
@@ -88,7 +91,11 @@ func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, det
 			title(h, k.Detail)
 			hs = append(hs, h)
 		}
-		h.fact(true, "check-"+k.ID, "check", wCheckFailed, "a check from outside found: %s", k.Detail)
+		weight := wCheckFailed
+		if k.ID == checkStatements {
+			weight = wUnfitSQL
+		}
+		h.fact(true, "check-"+k.ID, "check", weight, "a check from outside found: %s", k.Detail)
 		h.next(k.Next...)
 	}
 	return hs

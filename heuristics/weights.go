@@ -302,6 +302,7 @@ const (
 	wPanickedOver  = 1.0  // it panicked over it
 	wCrashedAnyway = -3.0 // it died of something that such words do not explain
 	wCheckFailed   = 2.5  // a check from outside found it
+	wUnfitSQL      = 1.2  // the database lacks what some statement of the program names, which may not have been run
 	wKernelKill    = 1.0  // SIGKILL, as the out-of-memory killer sends
 	wKillSignal    = 2.5  // a signal that is not about an instruction
 	wSender        = 1.0  // its sender is known

@@ -62,7 +62,7 @@ func TestDatabaseURL(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			url, from := DatabaseURL(tt.exe, tt.env, tt.names)
+			url, from := ReadConstants(tt.exe).DatabaseURL(tt.env, tt.names)
 			if url != tt.url || from != tt.from {
 				t.Errorf("%q from %q, want %q from %q", url, from, tt.url, tt.from)
 			}
@@ -80,6 +80,8 @@ func FuzzReadConstants(f *testing.F) {
 		c := readConstants(bytes.NewReader(data))
 		_ = c.databaseURL()
 		_ = c.mentions([]byte("APP_DB"))
+		_ = c.Statements()
+		_ = c.creates("events")
 	})
 }
 

@@ -34,17 +34,24 @@ const (
 	statementTimeout = time.Second
 )
 
-// Database asks a PostgreSQL server what a program that uses rawURL would meet: first whether it is let in, then, in one
-// read-only transaction, whether everything is there that want names (nil: nothing). days is from when on partitions
-// must exist; the zero time leaves them out. It writes nothing, and the answers hold no password.
-func Database(ctx context.Context, rawURL string, want *profile.Database, days time.Time) []Check {
-	t, err := newDBTarget(rawURL)
+// Use is how a program uses its database.
+type Use struct {
+	URL       string
+	Want      *profile.Database // what must be there; nil for nothing
+	Days      time.Time         // from when on partitions must exist; the zero time leaves them out
+	Constants *Constants        // its SQL is held against the tables; nil leaves that out
+}
+
+// Database asks a PostgreSQL server what a program that uses it so would meet: first whether it is let in, then, in one
+// read-only transaction, whether everything is there. It writes nothing, and the answers hold no password.
+func Database(ctx context.Context, use Use) []Check {
+	t, err := newDBTarget(use.URL)
 	if err != nil {
 		return []Check{{ID: "database-url", Detail: "the program's database URL cannot be read: " + err.Error(),
 			Cause: causeDatabase, Kind: kindUnreachable, Next: []string{"write it as postgres://ROLE:PASSWORD@HOST:PORT/DATABASE"}}}
 	}
-	if want != nil {
-		t.want = *want
+	if use.Want != nil {
+		t.want = *use.Want
 	}
 	begin := time.Now()
 	conn, err := t.connect(ctx)
@@ -54,7 +61,7 @@ func Database(ctx context.Context, rawURL string, want *profile.Database, days t
 	defer t.leave(conn)
 	checks := []Check{passed("database-login", "PostgreSQL %s at %s lets role %q into database %q (%d ms)",
 		conn.ParameterStatus("server_version"), t.address(), t.config.User, t.config.Database, time.Since(begin).Milliseconds())}
-	in := inside{target: t, conn: conn, days: days}
+	in := inside{target: t, conn: conn, days: use.Days, constants: use.Constants}
 	return append(checks, in.checks(ctx)...)
 }
 

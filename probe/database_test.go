@@ -161,7 +161,7 @@ func TestDatabase(t *testing.T) {
 	want := meshWants(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			checks := Database(t.Context(), tt.url, want, time.Time{})
+			checks := Database(t.Context(), Use{URL: tt.url, Want: want})
 			c := firstFailed(checks)
 			for _, k := range checks {
 				if s := fmt.Sprint(k); strings.Contains(s, "hidden") || strings.Contains(s, ":mesh@") {
@@ -194,7 +194,7 @@ func TestMending(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	made := false
 	for range 5 {
-		checks := Database(t.Context(), server.URL("mender", "mesh", "mended"), want, now)
+		checks := Database(t.Context(), Use{URL: server.URL("mender", "mesh", "mended"), Want: want, Days: now})
 		c := firstFailed(checks)
 		if c == nil && made {
 			return
@@ -229,7 +229,7 @@ func TestPartitions(t *testing.T) {
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			checks := Database(t.Context(), database(t, fmt.Sprintf("part%d", i), tt.spoil), meshWants(t), day)
+			checks := Database(t.Context(), Use{URL: database(t, fmt.Sprintf("part%d", i), tt.spoil), Want: meshWants(t), Days: day})
 			last := checks[len(checks)-1]
 			if last.ID != "database-partitions" || last.OK != (tt.say == "") || !strings.Contains(last.Detail, tt.say) {
 				t.Errorf("%+v", last)
@@ -262,7 +262,7 @@ func newProbeRecorder(t *testing.T, url string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := firstFailed(Database(t.Context(), url, meshWants(t), time.Time{})); c != nil {
+	if c := firstFailed(Database(t.Context(), Use{URL: url, Want: meshWants(t)})); c != nil {
 		t.Fatalf("%+v", c)
 	}
 	after, err := os.ReadFile(log)

@@ -17,10 +17,14 @@ type inside struct {
 	target *dbTarget
 	conn   *pgconn.PgConn
 	days   time.Time
+
+	constants *Constants
+	missing   []string // tables that were found to be missing
+	newer     string   // a migration that is newer than the one that the program needs
 }
 
 func (in *inside) checks(ctx context.Context) []Check {
-	all := []func(context.Context) (Check, bool){in.writable, in.extensions, in.tables, in.migrations, in.partitions}
+	all := []func(context.Context) (Check, bool){in.writable, in.extensions, in.tables, in.migrations, in.statements, in.partitions}
 	var out []Check
 	for _, ask := range all {
 		c, ok := ask(ctx)
@@ -154,6 +158,7 @@ func (in *inside) tables(ctx context.Context) (Check, bool) {
 	}
 	t := in.target
 	db := t.config.Database
+	in.missing = missing
 	switch {
 	case len(missing) > 0:
 		c := Check{ID: id, Cause: causeDatabase, Kind: kindNoSchema,
@@ -204,5 +209,6 @@ func (in *inside) migrations(ctx context.Context) (Check, bool) {
 		c.Detail = fmt.Sprintf("migration %s has not been applied; the newest one is %s", m.Version, newest)
 		return c, true
 	}
+	in.newer = newest
 	return passed(id, "migrated to version %s, newer than the %s that the program is known to need", newest, m.Version), true
 }

@@ -172,6 +172,7 @@ const (
 	stateNotAccepting      = "55000"
 	stateUndefinedTable    = "42P01"
 	stateUndefinedColumn   = "42703"
+	stateUndefinedFunction = "42883"
 	stateStatementCanceled = "57014"
 )
 
