@@ -173,13 +173,15 @@ func (w *walk) executable() string {
 }
 
 // partitionsFrom is the day from which on partitions must exist: the program makes them itself in one of its start-up
-// steps, so before that step nothing can be expected.
+// steps, so before it is past that step nothing can be expected.
 func (w *walk) partitionsFrom(want *profile.Database) time.Time {
 	if want == nil || want.Partitions.Table == "" {
 		return time.Time{}
 	}
+	came := false
 	for _, s := range w.c.Startup.Steps {
-		if s.ID == want.Partitions.After && s.Seen {
+		came = came || s.ID == want.Partitions.After
+		if came && s.Seen {
 			return time.Now().UTC()
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 // gaveUp is a program that said "cannot connect", without the reason, and exited with 0.
 func gaveUp(checks ...Check) *Case {
-	m := startup.Message{Meaning: profile.MeansFailure, Cause: idDatabase, Kind: kindOther, Fatal: true, Text: "it could not connect",
+	m := startup.Message{Meaning: profile.MeansFailure, Cause: idDatabase, Kind: kindOther, Open: true, Fatal: true, Text: "it could not connect",
 		Line: startup.Line{Text: "cannot connect"}, Next: []string{"ask the database"}}
 	return &Case{Kind: crash.Exited, Crash: &crash.Crash{Outcome: crash.Outcome{End: crash.EndExit}, Focus: -1, Memory: crash.NoMemory{}},
 		Messages: []startup.Message{m}, Checks: checks}

@@ -70,6 +70,7 @@ type dbTarget struct {
 	config    *pgconn.Config
 	want      profile.Database
 	connected atomic.Bool // a TCP or socket connection was made: somebody listens
+	stranger  atomic.Bool // the first byte of an answer was none of PostgreSQL's
 }
 
 // newDBTarget reads a connection URL. Its errors do not quote it: it may hold a password.
@@ -96,10 +97,30 @@ func newDBTarget(rawURL string) (*dbTarget, error) {
 		c, err := dialer.DialContext(ctx, network, addr)
 		if err == nil {
 			t.connected.Store(true)
+			c = &listener{Conn: c, stranger: &t.stranger}
 		}
 		return c, err
 	}
 	return t, nil
+}
+
+// listener looks at the first byte that a server sends: in PostgreSQL's protocol (message formats) it is S or N after a
+// request for TLS, else R (authentication), E (error), N (notice) or v (older version).
+type listener struct {
+	net.Conn
+	stranger *atomic.Bool
+	heard    bool
+}
+
+func (l *listener) Read(b []byte) (int, error) {
+	n, err := l.Conn.Read(b)
+	if n > 0 && !l.heard {
+		l.heard = true
+		if !strings.ContainsRune("SNREv", rune(b[0])) {
+			l.stranger.Store(true)
+		}
+	}
+	return n, err
 }
 
 func (t *dbTarget) connect(ctx context.Context) (*pgconn.PgConn, error) {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"meshdiag/lab"
 	"meshdiag/profile"
 )
@@ -193,7 +195,7 @@ func TestMending(t *testing.T) {
 	want := &profile.Database{Extensions: []string{"pgcrypto"}, Partitions: profile.Partitions{Table: "events", Days: 1}}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	made := false
-	for range 5 {
+	for range 8 {
 		checks := Database(t.Context(), Use{URL: server.URL("mender", "mesh", "mended"), Want: want, Days: now})
 		c := firstFailed(checks)
 		if c == nil && made {
@@ -211,7 +213,7 @@ func TestMending(t *testing.T) {
 		}
 		sql(t, db, strings.ReplaceAll(strings.Trim(statement, "'"), `'\''`, "'"))
 	}
-	t.Error("not mended after five steps")
+	t.Error("not mended after eight steps")
 }
 
 func TestPartitions(t *testing.T) {
@@ -225,6 +227,10 @@ func TestPartitions(t *testing.T) {
 		{"default", "CREATE TABLE rest PARTITION OF events DEFAULT;", ""},
 		{"open end", part("a", "MINVALUE", "MAXVALUE"), ""},
 		{"all days", part("a", "'2026-11-01'", "'2026-11-30'"), ""},
+		{"a week by hand", part("week", "'2026-11-25'", "'2026-11-28'"),
+			"partition week (2026-11-25 until before 2026-11-28) takes 2026-11-25 to 2026-11-27 (3 days), for which no partition of a day can be made beside it"},
+		{"not in this schema", "ALTER SCHEMA public OWNER TO lab; REVOKE CREATE ON SCHEMA public FROM PUBLIC", `role "mesh" cannot make it, for it may not create anything in schema "public"`},
+		{"of another's table", "ALTER TABLE events OWNER TO lab; GRANT ALL ON events TO mesh", `role "mesh" cannot make it, for the table belongs to "lab"`},
 		{"one too few", part("a", "'2026-11-01'", "'2026-11-29'"), "no partition for 2026-11-29"},
 	}
 	for i, tt := range tests {
@@ -236,6 +242,42 @@ func TestPartitions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLocks asks about a program whose statement waits for somebody.
+func TestLocks(t *testing.T) {
+	url := database(t, "locks", "")
+	connect := func(sql string) *pgconn.PgConn {
+		conn, err := pgconn.Connect(t.Context(), url+"?application_name=holder")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Exec(t.Context(), sql).ReadAll(); err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	holder := connect("BEGIN; LOCK TABLE events")
+	defer holder.Close(context.Background())
+	if c := firstFailed(Database(t.Context(), Use{URL: url})); c != nil {
+		t.Errorf("nobody waits: %+v", c)
+	}
+	waiter := connect("SELECT 1")
+	defer waiter.Close(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { _, _ = waiter.Exec(ctx, "SELECT count(*) FROM events").ReadAll() }()
+	for range 100 {
+		if c := firstFailed(Database(t.Context(), Use{URL: url})); c != nil {
+			if c.ID != checkLocks || !strings.Contains(c.Detail, fmt.Sprintf(`"SELECT count(*) FROM events" waits for a lock in database "probe_locks", which session %d of role "mesh" (holder), idle in transaction`, holder.PID())) ||
+				!strings.Contains(c.Next[1], fmt.Sprintf("pg_terminate_backend(%d)", holder.PID())) {
+				t.Errorf("%+v", c)
+			}
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Error("the lock was not seen")
 }
 
 // TestDatabaseWritesNothing checks in the server's own statistics that a probe left no trace.

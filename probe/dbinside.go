@@ -24,7 +24,7 @@ type inside struct {
 }
 
 func (in *inside) checks(ctx context.Context) []Check {
-	all := []func(context.Context) (Check, bool){in.writable, in.extensions, in.tables, in.migrations, in.statements, in.partitions}
+	all := []func(context.Context) (Check, bool){in.locks, in.writable, in.extensions, in.tables, in.migrations, in.statements, in.partitions}
 	var out []Check
 	for _, ask := range all {
 		c, ok := ask(ctx)
@@ -70,6 +70,9 @@ func (in *inside) unknown(id string, err error) (Check, bool) {
 	case errors.As(err, &e) && e.Code == stateStatementCanceled:
 		c.Detail = fmt.Sprintf("the database did not answer within %v: it is overloaded, or a lock is held", statementTimeout)
 		c.Next = []string{"who waits and who holds: " + in.target.admin(in.target.config.Database, "SELECT pid, state, wait_event_type, query FROM pg_stat_activity WHERE state <> 'idle'")}
+	case errors.As(err, &e) && e.Code == stateForbidden:
+		c.Detail = fmt.Sprintf("role %q may not read it in database %q: %s", in.target.config.User, in.target.config.Database, e.Message)
+		c.Next = []string{in.target.admin(in.target.config.Database, "GRANT ALL ON ALL TABLES IN SCHEMA public TO "+identifier(in.target.config.User))}
 	case errors.As(err, &e):
 		c.Detail = fmt.Sprintf("the database refused to answer: %s (SQLSTATE %s)", e.Message, e.Code)
 	default:

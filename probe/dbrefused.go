@@ -26,8 +26,8 @@ func (t *dbTarget) refused(err error) Check {
 		t.serverRefused(&c, server)
 	case errors.As(err, &dns):
 		t.noName(&c, dns)
-	case errors.As(err, new(tls.RecordHeaderError)):
-		t.stranger(&c)
+	case t.stranger.Load(), errors.As(err, new(tls.RecordHeaderError)):
+		t.notPostgres(&c)
 	case isTLS(err):
 		t.noTLS(&c, err)
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
@@ -43,7 +43,7 @@ func (t *dbTarget) refused(err error) Check {
 		c.Detail = fmt.Sprintf("this user may not open the database's socket %s", t.address())
 		c.Next = []string{"ls -ld " + shellQuote(t.config.Host)}
 	case t.connected.Load():
-		t.stranger(&c)
+		t.notPostgres(&c)
 	default:
 		c.Kind = kindUnreachable
 		c.Detail = fmt.Sprintf("the database at %s could not be reached", t.address())
@@ -52,8 +52,8 @@ func (t *dbTarget) refused(err error) Check {
 	return c
 }
 
-// stranger is a service that answers in another language.
-func (t *dbTarget) stranger(c *Check) {
+// notPostgres is a service that answers in another language.
+func (t *dbTarget) notPostgres(c *Check) {
 	c.Kind = kindUnreachable
 	c.Detail = fmt.Sprintf("something listens on %s, but it does not speak PostgreSQL's protocol", t.address())
 	c.Next = []string{fmt.Sprintf("see who it is: ss -ltnp 'sport = :%d'", t.config.Port)}
@@ -238,6 +238,9 @@ func (t *dbTarget) authRefused(c *Check, e *pgconn.PgError) {
 	case "ClientAuthentication":
 		c.Detail = fmt.Sprintf("no rule in the server's pg_hba.conf lets role %q into database %q from here: %s", role, t.config.Database, e.Message)
 		c.Next = []string{"add a line to pg_hba.conf and reload the server; its place: " + t.admin("", "SHOW hba_file")}
+		if t.config.TLSConfig == nil {
+			c.Next = append([]string{"the program offered no TLS, and the server may demand it: use sslmode=require in the program's URL"}, c.Next...)
+		}
 	default:
 		c.Detail = fmt.Sprintf("the database server %s refuses role %q: %s", t.address(), role, e.Message)
 		c.Next = []string{t.try()}
