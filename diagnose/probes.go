@@ -155,11 +155,15 @@ func (w *walk) askDatabase(ctx context.Context) []probe.Check {
 		want, names = w.prof.Database, w.prof.Database.Env
 	}
 	constants := probe.ReadConstants(w.executable())
-	url, from := constants.DatabaseURL(w.end.Target.Env, names)
+	url, variable := constants.DatabaseURL(w.end.Target.Env, names)
 	if url == "" {
 		return nil
 	}
-	checks := probe.Database(ctx, probe.Use{URL: url, Want: want, Days: w.partitionsFrom(want), Constants: constants})
+	checks := probe.Database(ctx, probe.Use{URL: url, Variable: variable, Want: want, Days: w.partitionsFrom(want), Constants: constants})
+	from := "a constant in the executable"
+	if variable != "" {
+		from = "the environment variable " + variable
+	}
 	checks[0].Detail += " (the program has the address from " + from + ")"
 	return checks
 }

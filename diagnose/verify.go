@@ -227,12 +227,12 @@ func (v *verifier) world(ctx context.Context) {
 	}
 	v.o.Progress("the database has what the program needs")
 	constants := probe.ReadConstants(v.exe)
-	url, _ := constants.DatabaseURL(v.env, v.prof.Database.Env)
+	url, variable := constants.DatabaseURL(v.env, v.prof.Database.Env)
 	if url == "" {
 		v.add(Verified{ID: "database-url", Detail: "no database URL was found in the program or its environment"})
 		return
 	}
-	for _, c := range probe.Database(ctx, probe.Use{URL: url, Want: v.prof.Database, Days: time.Now().UTC(), Constants: constants}) {
+	for _, c := range probe.Database(ctx, probe.Use{URL: url, Variable: variable, Want: v.prof.Database, Days: time.Now().UTC(), Constants: constants}) {
 		v.add(verified(c))
 	}
 }

@@ -45,22 +45,22 @@ func ReadConstants(exe string) *Constants {
 }
 
 // DatabaseURL finds the connection URL that a program uses: the value of an environment variable whose name the program
-// contains (those in names first), else a constant of the executable. from says which it was; both are "" when there is
+// contains (those in names first), else a constant of the executable. variable is "" for a constant; both are "" when there is
 // none. env is the environment of the process, KEY=value.
-func (c *Constants) DatabaseURL(env, names []string) (rawURL, from string) {
+func (c *Constants) DatabaseURL(env, names []string) (rawURL, variable string) {
 	for _, name := range names {
 		if v := lookup(env, name); isDatabaseURL(v) && c.contains([]byte(name)) {
-			return v, "the environment variable " + name
+			return v, name
 		}
 	}
 	for _, e := range env {
 		name, v, _ := strings.Cut(e, "=")
 		if isDatabaseURL(v) && !slices.Contains(names, name) && c.mentions([]byte(name)) {
-			return v, "the environment variable " + name
+			return v, name
 		}
 	}
 	if v := c.databaseURL(); v != "" {
-		return v, "a constant in the executable"
+		return v, ""
 	}
 	return "", ""
 }

@@ -37,6 +37,7 @@ const (
 // Use is how a program uses its database.
 type Use struct {
 	URL       string
+	Variable  string            // environment variable from which the program has the URL; "" another place
 	Want      *profile.Database // what must be there; nil for nothing
 	Days      time.Time         // from when on partitions must exist; the zero time leaves them out
 	Constants *Constants        // its SQL is held against the tables; nil leaves that out
@@ -50,6 +51,7 @@ func Database(ctx context.Context, use Use) []Check {
 		return []Check{{ID: "database-url", Detail: "the program's database URL cannot be read: " + err.Error(),
 			Cause: causeDatabase, Kind: kindUnreachable, Next: []string{"write it as postgres://ROLE:PASSWORD@HOST:PORT/DATABASE"}}}
 	}
+	t.variable = use.Variable
 	if use.Want != nil {
 		t.want = *use.Want
 	}
@@ -69,6 +71,7 @@ func Database(ctx context.Context, use Use) []Check {
 type dbTarget struct {
 	config    *pgconn.Config
 	want      profile.Database
+	variable  string      // that holds the URL
 	connected atomic.Bool // a TCP or socket connection was made: somebody listens
 	stranger  atomic.Bool // the first byte of an answer was none of PostgreSQL's
 }
@@ -175,25 +178,36 @@ func (t *dbTarget) url(password string) string {
 	return u.String()
 }
 
-// admin is a command line that runs one statement as the server's superuser.
+// admin is a command line that runs one statement, or one of psql's commands, as the server's superuser.
 func (t *dbTarget) admin(database, sql string) string {
-	who := "psql -h " + shellQuote(t.config.Host) + " -U postgres"
+	line := t.adminTool("psql")
+	if database != "" {
+		line += " -d " + shellQuote(database)
+	}
+	return line + " -c " + "'" + strings.ReplaceAll(sql, "'", `'\''`) + "'"
+}
+
+// adminTool begins a command line of one of PostgreSQL's programs that runs as the server's superuser.
+func (t *dbTarget) adminTool(program string) string {
+	line := program + " -h " + shellQuote(t.config.Host) + " -U postgres"
 	if t.local() {
-		who = "sudo -u postgres psql"
+		line = thisMachine().as("postgres") + program
 	}
 	if t.config.Port != 5432 {
-		who += fmt.Sprintf(" -p %d", t.config.Port)
+		line += fmt.Sprintf(" -p %d", t.config.Port)
 	}
-	if database != "" {
-		who += " -d " + shellQuote(database)
-	}
-	return who + " -c " + "'" + strings.ReplaceAll(sql, "'", `'\''`) + "'"
+	return line
 }
 
 // try is a command line by which a person sees the same as the program.
 func (t *dbTarget) try() string { return "psql " + shellQuote(t.url("")) + " -c 'select 1'" }
 
-// migrate is the command that creates the tables; "" unknown.
+// migrate is the command that creates the tables; "" unknown. Where the program has its URL from a variable the shell fills
+// it in, else PASSWORD stands for the password.
 func (t *dbTarget) migrate() string {
-	return strings.ReplaceAll(t.want.Migrate, "{url}", t.url("PASSWORD"))
+	line := t.want.Migrate
+	if t.variable != "" {
+		line = strings.ReplaceAll(line, "'{url}'", `"$`+t.variable+`"`)
+	}
+	return strings.ReplaceAll(line, "{url}", t.url("PASSWORD"))
 }

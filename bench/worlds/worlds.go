@@ -3,7 +3,7 @@ package main
 // worlds are the broken ones.
 var worlds = []world{
 	{name: "no server at the address", make: at("postgres://mesh:mesh@127.0.0.1:1/mesher"),
-		cause: "database/unreachable", says: "nobody listens on 127.0.0.1:1", typed: "start postgresql"},
+		cause: "database/unreachable", says: "nobody listens on 127.0.0.1:1", typed: "createuser"},
 	{name: "host name unknown", make: at("postgres://mesh:mesh@db.invalid:5432/mesher"),
 		cause: "database/unreachable", says: `"db.invalid", cannot be resolved`, typed: "getent hosts db.invalid"},
 	{name: "connection attempts get no answer", make: unanswered,
@@ -21,11 +21,11 @@ var worlds = []world{
 	{name: "server demands TLS, program offers none", make: tlsWanted,
 		cause: "database/auth", says: "pg_hba.conf", typed: "sslmode"},
 	{name: "wrong password", make: as("mesh", "other", "mesher"),
-		cause: "database/auth", says: `the password of role "mesh"`, typed: "ALTER ROLE mesh LOGIN PASSWORD"},
+		cause: "database/auth", says: `the password of role "mesh"`, typed: `\password mesh`},
 	{name: "role missing", make: as("nobody_here", "mesh", "mesher"),
-		cause: "database/auth", says: `role "nobody_here"`, typed: "CREATE ROLE nobody_here LOGIN PASSWORD"},
+		cause: "database/auth", says: `role "nobody_here"`, typed: "--pwprompt nobody_here"},
 	{name: "database missing", make: as("mesh", "mesh", "gone"),
-		cause: "database/missing-database", says: `no database "gone"`, typed: "CREATE DATABASE gone OWNER mesh"},
+		cause: "database/missing-database", says: `no database "gone"`, typed: "-O mesh gone"},
 	{name: "role may not connect to the database", make: spoilt("REVOKE CONNECT ON DATABASE {db} FROM PUBLIC, mesh; ALTER DATABASE {db} OWNER TO lab"),
 		cause: "database/auth", says: "may not connect", typed: "GRANT CONNECT ON DATABASE"},
 	{name: "all connections taken", make: crowded,
@@ -76,7 +76,7 @@ var worlds = []world{
 	{name: "shared library gone", make: noRuntime, absent: "libmesh_extra.so",
 		cause: "missing-extern/load", says: "libmesh_extra.so", typed: "ldd"},
 	{name: "program older than its runtime archive", make: stale,
-		cause: "database/unreachable", says: "libmesh_rt.a by 3 days", typed: "start postgresql"},
+		cause: "database/unreachable", says: "libmesh_rt.a by 3 days", typed: "createuser"},
 
 	{name: "killed by SIGKILL from outside", make: killed("SIGKILL"),
 		cause: "killed", says: "ended by SIGKILL", typed: ""},
