@@ -47,6 +47,7 @@ func runHang(c *Case) Finding {
 	h.fact(!c.Startup.Done && c.Startup.Last >= 0, "not-started", "phase", wNotStarted, "its start-up was not complete")
 	h.fact(fatalMessage(c) != nil, "explained", "words", wHangExplained, "it had said before why it cannot do its job")
 	h.fact(kind == kindBlockedIO && c.unreachable(), "peer-unreachable", "words", wHangExplained, "a check from outside found that the database does not answer: that is what it waits for")
+	h.fact(kind == kindBlockedIO && c.lockedOut(), "locked-out", "words", wHangExplained, "a check from outside found a lock in the database: that is what it waits for")
 	c.describeHang(h, s)
 	return finding(h)
 }

@@ -70,6 +70,12 @@ func (c *Case) spoken(id string, each func(h *Hypothesis, m *startup.Message)) [
 	return hs
 }
 
+// checkStatements is the check that holds all SQL of the program against the database, whether it was run or not.
+const checkStatements = "database-statements"
+
+// checkPartitions is the check of the partitions that the program makes itself while it starts.
+const checkPartitions = "database-partitions"
+
 // probed adds the hypotheses that failed checks of the world outside point to.
 func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, detail string)) []*Hypothesis {
 	for _, k := range c.Checks {
@@ -82,13 +88,20 @@ func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, det
 				h = old
 			}
 		}
+		if h == nil && k.ID == checkPartitions && len(hs) > 0 && !c.leftOpen(id) {
+			h = hs[0] // its words tell why there is no partition
+		}
 		if h == nil {
 			h = hypothesis(id, k.Kind)
 			c.ended(h)
 			title(h, k.Detail)
 			hs = append(hs, h)
 		}
-		h.fact(true, "check-"+k.ID, "check", wCheckFailed, "a check from outside found: %s", k.Detail)
+		weight := wCheckFailed
+		if k.ID == checkStatements {
+			weight = wUnfitSQL
+		}
+		h.fact(true, "check-"+k.ID, "check", weight, "a check from outside found: %s", k.Detail)
 		h.next(k.Next...)
 	}
 	return hs

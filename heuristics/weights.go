@@ -302,9 +302,11 @@ const (
 	wFatalWords    = 1.0  // and cannot do its job without
 	wGaveUp        = 1.0  // it gave up then
 	wWentOn        = 0.5  // it went on without
+	wWaitsForIt    = 1.5  // it stalled, and the database lets everybody wait
 	wPanickedOver  = 1.0  // it panicked over it
 	wCrashedAnyway = -3.0 // it died of something that such words do not explain
 	wCheckFailed   = 2.5  // a check from outside found it
+	wUnfitSQL      = 1.2  // the database lacks what some statement of the program names, which may not have been run
 	wKernelKill    = 1.0  // SIGKILL, as the out-of-memory killer sends
 	wKillSignal    = 2.5  // a signal that is not about an instruction
 	wSender        = 1.0  // its sender is known

@@ -116,6 +116,7 @@ type fileMessage struct {
 	File        string      `toml:"file"`
 	Line        string      `toml:"line"`
 	Payload     string      `toml:"payload"`
+	Reason      string      `toml:"reason"`
 	PayloadNext bool        `toml:"payload_next"`
 	More        string      `toml:"more"`
 	End         string      `toml:"end"`
