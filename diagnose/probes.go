@@ -22,11 +22,12 @@ const (
 	ProbeArtefact = "artefact"
 	ProbeDatabase = "database"
 	ProbeLimits   = "limits"
+	ProbeLoader   = "loader"
 	ProbePorts    = "ports"
 )
 
 // ProbeNames lists them.
-var ProbeNames = []string{ProbeArtefact, ProbeDatabase, ProbeLimits, ProbePorts}
+var ProbeNames = []string{ProbeArtefact, ProbeDatabase, ProbeLimits, ProbeLoader, ProbePorts}
 
 // Probes say which probes run. The zero value leaves it to the outcome: only the artefact's, which costs a few stat calls,
 // runs always.
@@ -54,6 +55,7 @@ func (w *walk) checks() []heuristics.Check {
 		{ProbeDatabase, w.suggestsDatabase, w.askDatabase},
 		{ProbePorts, w.suggestsPorts, w.askPorts},
 		{ProbeLimits, w.suggestsLimits, w.askLimits},
+		{ProbeLoader, w.suggestsLoader, w.askLoader},
 	}
 	answers := make([][]probe.Check, len(asked))
 	var all sync.WaitGroup

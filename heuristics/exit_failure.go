@@ -2,6 +2,7 @@ package heuristics
 
 import (
 	"fmt"
+	"strings"
 
 	"meshdiag/crash"
 	"meshdiag/profile"
@@ -43,7 +44,8 @@ func runExit(c *Case) Finding {
 // namedElsewhere reports whether a message points to another cause.
 func (c *Case) namedElsewhere() bool {
 	for i := range c.Messages {
-		if id := c.Messages[i].Cause; id != "" && id != idExit {
+		m := &c.Messages[i]
+		if m.Cause != "" && m.Cause != idExit && !(m.Cause == idMissing && c.aside(m)) {
 			return true
 		}
 	}
@@ -62,6 +64,17 @@ func (c *Case) lastFailure() string {
 	for i := len(lines) - 1; i >= 0; i-- {
 		if lines[i].Stream == crash.Stderr && lines[i].Text != "" {
 			return lines[i].Text
+		}
+	}
+	return ""
+}
+
+// lastLine is the last line that is not blank, without colours; "" when nothing was printed.
+func (c *Case) lastLine() string {
+	lines := c.Crash.Output.Lines
+	for i := len(lines) - 1; i >= 0; i-- {
+		if text := profile.PlainLine(lines[i].Text); strings.TrimSpace(text) != "" {
+			return text
 		}
 	}
 	return ""

@@ -200,6 +200,8 @@ const (
 const (
 	wLoaderWords    = 3.0  // the loader or linker says so
 	wLoaderExit     = 1.5  // its exit status
+	wLateWords      = 2.0  // the last words are that something could not be loaded
+	wLateAside      = 0.5  // the same, and the program went on
 	wHadStarted     = -0.5 // lazy binding can fail late, but rarely does
 	wTargetNull     = 2.5  // the program counter is 0
 	wTargetBase     = 2.5  // the program counter is the first byte of the image
