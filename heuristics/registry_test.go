@@ -17,9 +17,9 @@ var contract = map[string][]string{
 	idStackSmash: nil, idPastFile: nil, idOverflow: {kindRecursion, kindDeepChain, kindFrameGrowth, kindSmallStack},
 	idArithmetic: nil, idMisaligned: nil, idIllegal: nil,
 	idPanic: {kindMeshPanic, kindRuntime, kindCaught, kindAllocation, kindAssertion, kindException, kindAbort},
-	idExit:  nil, idDatabase: {kindUnreachable, kindAuth, kindNoDatabase, kindNoSchema, kindNoExtension, kindOther},
+	idExit:  {kindChildDied, kindNoFiles, kindNoSpace, kindNoProcesses, kindStartUp}, idDatabase: {kindUnreachable, kindAuth, kindNoDatabase, kindNoSchema, kindNoExtension, kindOther},
 	idPort: {kindHTTP, kindWebSocket, kindOther}, idHang: {kindDeadlock, kindBlockedIO, kindSpin, kindNoProgress},
-	idOutOfMemory: nil, idKilled: nil, idBrokenPipe: nil, idStale: nil, idUnknown: nil,
+	idOutOfMemory: nil, idKilled: {kindCPULimit, kindFileSize, kindSeccomp, kindTimer, kindItself}, idBrokenPipe: nil, idStale: nil, idUnknown: nil,
 }
 
 func TestEveryCauseIsDocumented(t *testing.T) {
