@@ -229,32 +229,6 @@ func (w *walk) serverOn(port int) string {
 	return "program"
 }
 
-// suggestsLimits reports whether the program was refused memory or ended by somebody who does not say why.
-func (w *walk) suggestsLimits() bool {
-	s := w.end.Outcome.Signal
-	if w.c.Kind == crash.Killed && s != nil && s.Number == int(unix.SIGKILL) || w.points("out-of-memory") {
-		return true
-	}
-	return slices.ContainsFunc(w.end.Output.Lines, func(l crash.OutputLine) bool {
-		return strings.Contains(l.Text, "Too many open files") || strings.Contains(l.Text, "os error 24")
-	})
-}
-
-func (w *walk) askLimits(context.Context) []probe.Check {
-	checks := probe.Limits(w.end.Target.PID)
-	if checks == nil {
-		checks = probe.Limits(0) // it is gone; what it had it had from us
-	}
-	if !w.end.Outcome.OOMKillSeen {
-		// The group's counter goes back to its beginning: without a victim in this time it tells of others.
-		checks = slices.DeleteFunc(checks, func(c probe.Check) bool { return !c.OK && c.ID == probe.CgroupMemory })
-	}
-	if slices.Contains(w.options.Probes.Only, ProbeLimits) {
-		checks = append(checks, probe.Debugging()...) // no reason for an end, but good to know for who asks
-	}
-	return checks
-}
-
 // staleWarnings say first of all that what ran may not be what was built last: every cause below is then one of an old
 // program.
 func staleWarnings(checks []heuristics.Check) []string {

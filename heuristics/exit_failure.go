@@ -137,10 +137,14 @@ func (c *Case) childDied(h *Hypothesis) {
 	command := or(commandLine(d.Args), or(d.Name, "a program"))
 	h.fact(byStatus, "child-status", "child", wChildStatus, "its child process %d (%s) died of %s, and the exit status %d is 128 plus the number of that signal",
 		d.PID, command, name, o.ExitCode)
-	h.fact(!byStatus, "child-died", "child", wChildDied, "its child process %d (%s) died of %s, %s before it gave up", d.PID, command, name, seconds(max(0, o.Elapsed-d.At)))
+	weight := wChildDied
+	if d.Signal.Unseen {
+		weight = wChildGone
+	}
+	h.fact(!byStatus, "child-died", "child", weight, "its child process %d (%s) died of %s, %s before it gave up", d.PID, command, name, seconds(max(0, o.Elapsed-d.At)))
 	h.fact(own, "child-ended", "own", wChildKilled, "it had sent that signal itself")
-	if own && !byStatus {
-		return
+	if !byStatus && (own || d.Signal.Unseen) {
+		return // SIGKILL is mostly the parent's own way of ending a child
 	}
 	h.Kind = kindChildDied
 	h.Title = fmt.Sprintf("Its child process %d (%s) died of %s, and then it exited with status %d", d.PID, command, name, o.ExitCode)
@@ -192,7 +196,8 @@ func (c *Case) namedElsewhere() bool {
 	return false
 }
 
-// lastFailure is the last line that a rule knows as a failure or warning, else the last line on stderr, else "".
+// lastFailure is the last line that a rule knows as a failure or warning, else the last line on stderr (or on the one
+// channel of both), else "".
 func (c *Case) lastFailure() string {
 	for i := len(c.Messages) - 1; i >= 0; i-- {
 		switch profile.Meaning(c.Messages[i].Meaning) {
@@ -202,7 +207,7 @@ func (c *Case) lastFailure() string {
 	}
 	lines := c.Crash.Output.Lines
 	for i := len(lines) - 1; i >= 0; i-- {
-		if lines[i].Stream == crash.Stderr && lines[i].Text != "" {
+		if lines[i].Stream != crash.Stdout && strings.TrimSpace(lines[i].Text) != "" {
 			return lines[i].Text
 		}
 	}

@@ -2,6 +2,7 @@ package heuristics
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -187,6 +188,9 @@ func (c *Case) overCPULimit(h *Hypothesis) bool {
 			return false
 		}
 		limit, which = o.Limits.CPUSoft, "soft"
+		if limit != crash.NoTimeLimit {
+			limit -= time.Second // the kernel raises it by that with each signal (linux/kernel/time/posix-cpu-timers.c)
+		}
 	} else if o.CPU < limit-limit/cpuSlack {
 		return false
 	} else if o.CPU < limit {

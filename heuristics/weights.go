@@ -244,6 +244,7 @@ const (
 	wBadReturn        = 3.0  // a ret went to no code
 	wTextReturn       = 1.0  // the return address is text
 	wSigbus           = 1.0  // SIGBUS
+	wNoSpace          = 2.6  // its file system is full
 	wPastFile         = 3.0  // a page behind the end of the mapped file
 )
 
@@ -319,6 +320,7 @@ const (
 	wOOMNobody     = -3.0 // it ended nothing at all
 	wChildStatus   = 2.6  // the exit status is that of a shell whose command died of the signal
 	wChildDied     = 1.6  // a child died of a signal, and then it gave up
+	wChildGone     = 0.3  // the same by SIGKILL, which parents use
 	wChildKilled   = -1.5 // that child it had ended itself
 	wMidway        = 1.0  // its start-up was not complete
 	wWasFailing    = -1.5 // it had said that something failed

@@ -57,7 +57,9 @@ func (t *tracer) part(p *process, tid int) {
 	if len(t.parted) >= maxParted {
 		t.parted = append(t.parted[:0], t.parted[1:]...)
 	}
-	t.parted = append(t.parted, crash.Process{PID: p.pid, UID: -1, Name: comm(tid), Kin: true})
+	x := look(p.pid)
+	x.Kin = true
+	t.parted = append(t.parted, x)
 }
 
 // childDies notes a child of the target at its exit event, while it can still be looked at.
