@@ -67,6 +67,8 @@ type Outcome struct {
 	CoreDumped  bool
 	Elapsed     time.Duration // since launch; 0 when unknown
 	LaunchError string        // one clear sentence; set when End == EndLaunchFailed
+	LaunchKind  LaunchKind    // why, in one word
+	LaunchNext  []string      // what to type or do
 	// OOMKillSeen is true when the process ended by SIGKILL and the kernel's out-of-memory killer ended some process on this
 	// machine while it ran; false also when that is not known.
 	OOMKillSeen bool

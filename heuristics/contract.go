@@ -26,6 +26,7 @@ const (
 	idKilled      = "killed"
 	idBrokenPipe  = "broken-pipe"
 	idStale       = "stale-artifact"
+	idLaunch      = "launch-failed"
 	idUnknown     = "unknown"
 )
 

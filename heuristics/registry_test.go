@@ -19,7 +19,8 @@ var contract = map[string][]string{
 	idPanic: {kindMeshPanic, kindRuntime, kindCaught, kindAllocation, kindAssertion, kindException, kindAbort},
 	idExit:  {kindChildDied, kindNoFiles, kindNoSpace, kindNoProcesses, kindStartUp}, idDatabase: {kindUnreachable, kindAuth, kindNoDatabase, kindNoSchema, kindNoExtension, kindOther},
 	idPort: {kindHTTP, kindWebSocket, kindOther}, idHang: {kindDeadlock, kindBlockedIO, kindSpin, kindNoProgress},
-	idOutOfMemory: nil, idKilled: {kindCPULimit, kindFileSize, kindSeccomp, kindTimer, kindItself}, idBrokenPipe: nil, idStale: nil, idUnknown: nil,
+	idOutOfMemory: nil, idKilled: {kindCPULimit, kindFileSize, kindSeccomp, kindTimer, kindItself}, idBrokenPipe: nil, idStale: nil,
+	idLaunch: {"not-found", "permission", "noexec", "format", "interpreter", "busy", "other"}, idUnknown: nil,
 }
 
 func TestEveryCauseIsDocumented(t *testing.T) {

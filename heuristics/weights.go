@@ -55,6 +55,7 @@ var priors = map[string]float64{
 	idKilled:                         -1.0,
 	idBrokenPipe:                     -1.5,
 	idStale:                          -2.5,
+	idLaunch:                         -0.5,
 }
 
 func prior(id, kind string) float64 {
@@ -326,6 +327,11 @@ const (
 	wWasFailing    = -1.5 // it had said that something failed
 	wSigpipe       = 3.0  // SIGPIPE
 	wOldStackSize  = 2.5  // stacks of the size that older runtimes gave
+)
+
+// launch-failed
+const (
+	wLaunchRefused = 3.0 // the system did not execute it
 )
 
 // hang

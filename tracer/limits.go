@@ -3,10 +3,8 @@ package tracer
 import (
 	"bytes"
 	"math"
-	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -55,12 +53,4 @@ func parseCPU(stat []byte) (time.Duration, bool) {
 	user, err1 := strconv.ParseInt(f[11], 10, 64)
 	system, err2 := strconv.ParseInt(f[12], 10, 64)
 	return time.Duration(user+system) * clockTick, err1 == nil && err2 == nil
-}
-
-func statUID(st os.FileInfo) (int, bool) {
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0, false
-	}
-	return int(sys.Uid), true
 }

@@ -224,8 +224,8 @@ func FuzzLaunchSentence(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if s := contentSentence(path); s != "" && (!strings.HasSuffix(s, ".") || !strings.Contains(s, "program")) {
-			t.Errorf("%q", s)
+		if e := explainContent(path); e != nil && (!strings.HasSuffix(e.sentence, ".") || !strings.Contains(e.sentence, "program") || e.kind == "" || len(e.next) == 0) {
+			t.Errorf("%+v", e)
 		}
 	})
 }
