@@ -67,9 +67,18 @@ type Outcome struct {
 	CoreDumped  bool
 	Elapsed     time.Duration // since launch; 0 when unknown
 	LaunchError string        // one clear sentence; set when End == EndLaunchFailed
+	LaunchKind  LaunchKind    // why, in one word
+	LaunchNext  []string      // what to type or do
 	// OOMKillSeen is true when the process ended by SIGKILL and the kernel's out-of-memory killer ended some process on this
 	// machine while it ran; false also when that is not known.
 	OOMKillSeen bool
+	Sender      *Process      // who sent the fatal signal; nil when nobody did, or it is not known
+	Forwarded   bool          // the signal was sent to the observer, which passed it on
+	Asked       int           // number of a signal that asks a program to end (SIGTERM, SIGINT, SIGHUP, SIGQUIT) and that a handler of it took; 0 none
+	CPU         time.Duration // processor time of the whole process at its end; 0 unknown
+	Limits      *Limits       // nil unknown; asked only where a signal may stem from one
+	OOM         *OOMKills     // nil unless it ended by SIGKILL under observation
+	Children    []DeadChild   // the last ones, oldest first
 }
 
 // End is the raw way a process ended.
@@ -90,6 +99,7 @@ type Signal struct {
 	Address uint64 // si_addr of a fault signal
 	PID     int    // si_pid for signals that were sent (SI_USER, SI_TKILL), else 0
 	UID     int
+	Unseen  bool // only the number is known: the kernel shows nobody the siginfo of SIGKILL
 }
 
 // Thread is one thread at the freeze.

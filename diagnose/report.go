@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"meshdiag/crash"
 	"meshdiag/heuristics"
@@ -100,6 +101,9 @@ func (w *walk) outcome() report.Outcome {
 		kind = w.c.Kind
 	}
 	r := report.Outcome{Kind: string(kind), Detail: opt(o.LaunchError)}
+	if by := w.c.SentBy(); by != "" {
+		r.Detail = opt(strings.ToUpper(by[:1]) + by[1:] + ".")
+	}
 	if o.End == crash.EndExit {
 		r.ExitCode = &o.ExitCode
 	}

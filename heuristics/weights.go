@@ -55,6 +55,7 @@ var priors = map[string]float64{
 	idKilled:                         -1.0,
 	idBrokenPipe:                     -1.5,
 	idStale:                          -2.5,
+	idLaunch:                         -0.5,
 }
 
 func prior(id, kind string) float64 {
@@ -201,6 +202,8 @@ const (
 const (
 	wLoaderWords    = 3.0  // the loader or linker says so
 	wLoaderExit     = 1.5  // its exit status
+	wLateWords      = 2.0  // the last words are that something could not be loaded
+	wLateAside      = 0.5  // the same, and the program went on
 	wHadStarted     = -0.5 // lazy binding can fail late, but rarely does
 	wTargetNull     = 2.5  // the program counter is 0
 	wTargetBase     = 2.5  // the program counter is the first byte of the image
@@ -245,6 +248,7 @@ const (
 	wBadReturn        = 3.0  // a ret went to no code
 	wTextReturn       = 1.0  // the return address is text
 	wSigbus           = 1.0  // SIGBUS
+	wNoSpace          = 2.6  // its file system is full
 	wPastFile         = 3.0  // a page behind the end of the mapped file
 )
 
@@ -310,9 +314,29 @@ const (
 	wKernelKill    = 1.0  // SIGKILL, as the out-of-memory killer sends
 	wKillSignal    = 2.5  // a signal that is not about an instruction
 	wSender        = 1.0  // its sender is known
+	wOverLimit     = 3.0  // a limit was reached, by the kernel's own account
+	wNearLimit     = 2.0  // it was nearly reached, and the accounts differ
+	wForbiddenCall = 2.0  // the thread was in a system call
+	wKernelRecord  = -3.0 // the kernel's log says that the kernel did it
+	wOOMRecord     = 3.0  // the same, for want of memory
+	wOOMByName     = 2.0  // its log names a process of that name
+	wOOMGroup      = 2.6  // the out-of-memory killer was at work in its control group
+	wOOMMachine    = 1.0  // or somewhere on this machine
+	wOOMOthers     = -2.0 // its log names others, and not this process
+	wOOMNobody     = -3.0 // it ended nothing at all
+	wChildStatus   = 2.6  // the exit status is that of a shell whose command died of the signal
+	wChildDied     = 1.6  // a child died of a signal, and then it gave up
+	wChildGone     = 0.3  // the same by SIGKILL, which parents use
+	wChildKilled   = -1.5 // that child it had ended itself
+	wMidway        = 1.0  // its start-up was not complete
 	wWasFailing    = -1.5 // it had said that something failed
 	wSigpipe       = 3.0  // SIGPIPE
 	wOldStackSize  = 2.5  // stacks of the size that older runtimes gave
+)
+
+// launch-failed
+const (
+	wLaunchRefused = 3.0 // the system did not execute it
 )
 
 // hang

@@ -32,6 +32,7 @@ func (t *tracer) inspect(c *crash.Crash) {
 // observe takes the whole picture of the frozen target. focus is the thread the report is about; it is stopped.
 func (t *tracer) observe(focus *thread, out crash.Outcome) *crash.Crash {
 	out.Elapsed = t.out.now()
+	t.ending(&out, focus.tid)
 	mem := &liveMemory{tid: focus.tid, file: t.target.mem, breaks: t.target.breaks}
 	c := &crash.Crash{
 		Target:  t.describe(focus.tid),
