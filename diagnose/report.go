@@ -52,6 +52,9 @@ func (w *walk) report() *report.Report {
 	if w.skipped > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("The stacks of %d of %d threads were not read.", w.skipped, len(w.crash.Threads)))
 	}
+	for _, s := range w.fetchNotes() {
+		r.Warnings = append(r.Warnings, said(s))
+	}
 	for _, m := range w.sym.Modules() {
 		if m.Problem != "" {
 			r.Warnings = append(r.Warnings, said(m.Problem))

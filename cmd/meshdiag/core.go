@@ -24,7 +24,10 @@ taken that can be found for this user: by kernel.core_pattern, in systemd-coredu
 in the current folder. It is named on stderr.
 
 The binaries are looked for where the core says they were. One with another build ID than
-the core's is named and not used.
+the core's is named and not used. Files that lie nowhere (the executable, the libraries on
+a stack, their debug information) are fetched by build ID from the debuginfod servers in
+DEBUGINFOD_URLS, where that is set, and kept where gdb keeps its own. An interrupt (Ctrl-C)
+ends only the fetching. See debuginfod-client-config(7) for its other variables.
 
 Exit status: 0 the core is of a program that had no fault; 1 meshdiag failed; 2 wrong
 usage; 3 a fault was diagnosed. With --exit-status=target it is 128 plus the number of the
@@ -35,6 +38,7 @@ const coreExample = `  meshdiag core                                  the newest
   meshdiag core core.1234
   meshdiag core --exe ./build/server core.zst    the binary is not where the core says
   meshdiag core --sysroot ./image core           nor are its libraries
+  meshdiag core --no-debuginfod core             ask no server
   meshdiag core --format json -o r.json core`
 
 // coreFlags are the flags of meshdiag core.
@@ -42,6 +46,7 @@ type coreFlags struct {
 	diagnosing
 	exe, sysroot string
 	list         bool
+	noFetch      bool
 }
 
 func newCore(status *int) *cobra.Command {
@@ -75,6 +80,7 @@ func newCore(status *int) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&c.exe, "exe", "", "the program's executable, when it is not where the core says (`FILE`)")
 	f.StringVar(&c.sysroot, "sysroot", "", "`DIR` under which the core's paths are looked up first")
+	f.BoolVar(&c.noFetch, "no-debuginfod", false, "use neither the servers of DEBUGINFOD_URLS nor what was fetched from them earlier")
 	f.BoolVar(&c.list, "list", false, "list the cores that can be found, newest first")
 	return cmd
 }
@@ -96,10 +102,16 @@ func (c *coreFlags) run(ctx context.Context, path string) (int, error) {
 		return 0, err
 	}
 	defer out.discard()
-	r, err := diagnose.Core(ctx, diagnose.CoreOptions{Options: c.options(), Path: path, Exe: c.exe, Sysroot: c.sysroot})
+	o := diagnose.CoreOptions{Options: c.options(), Path: path, Exe: c.exe, Sysroot: c.sysroot}
+	var problems []string
+	if !c.noFetch {
+		o.Fetching, problems = fromServers()
+	}
+	r, err := diagnose.Core(ctx, o)
 	if err != nil {
 		return 0, errReadCore(path, err)
 	}
+	r.Warnings = append(r.Warnings, problems...)
 	if err := out.write(r); err != nil {
 		return 0, err
 	}
