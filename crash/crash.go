@@ -85,11 +85,13 @@ const (
 
 // Signal is a siginfo_t in the parts that matter (linux/include/uapi/asm-generic/siginfo.h).
 type Signal struct {
-	Number  int
-	Code    int    // si_code; 0x80 SI_KERNEL means that Address says nothing
-	Address uint64 // si_addr of a fault signal
-	PID     int    // si_pid for signals that were sent (SI_USER, SI_TKILL), else 0
-	UID     int
+	Number int
+	Code   int // si_code; 0x80 SI_KERNEL means that Address says nothing
+	// CodeUnknown is true when only the number is known: a core without siginfo. Code and Address then mean nothing.
+	CodeUnknown bool
+	Address     uint64 // si_addr of a fault signal
+	PID         int    // si_pid for signals that were sent (SI_USER, SI_TKILL), else 0
+	UID         int
 }
 
 // Thread is one thread at the freeze.

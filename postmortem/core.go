@@ -74,6 +74,9 @@ func read(f io.ReaderAt, fileSize uint64, modified time.Time) (*Core, error) {
 		return nil, err
 	}
 	n := readNotes(r, h.segments)
+	if len(n.threads) == 0 {
+		return nil, noThread(h, n, size)
+	}
 	if p, ok := r.(prefetcher); ok {
 		p.prefetch(wanted(h.segments, n))
 	}
@@ -84,13 +87,29 @@ func read(f io.ReaderAt, fileSize uint64, modified time.Time) (*Core, error) {
 	return c, nil
 }
 
+// noThread is what there is to say of a core whose notes have no thread: without registers and signal even the question
+// whether the process was well has no answer.
+func noThread(h *headers, n *notes, size uint64) error {
+	switch {
+	case size > 0 && (h.cut || h.expected > size):
+		return &NotACoreError{fmt.Sprintf("the core is cut short before its first thread (%d bytes are there): nothing can be said of the process", size)}
+	case n.cut:
+		return &NotACoreError{"the core is cut short before its first thread: nothing can be said of the process"}
+	}
+	return &NotACoreError{"the core's notes tell of no thread: they are missing or damaged, and nothing can be said of the process"}
+}
+
 // observe turns headers and notes into an observation. size is 0 when it is not known.
 func observe(r io.ReaderAt, size uint64, h *headers, n *notes, written time.Time) *crash.Crash {
 	c := &crash.Crash{Focus: -1, Memory: newMemory(r, size, h.segments), Auxv: n.auxv}
 	c.Target = crash.Target{Source: crash.SourceCore, Arch: "amd64"}
 	c.Warnings = append(append(c.Warnings, h.problems...), n.problems...)
 	if size > 0 && h.expected > size {
-		c.Warnings = append([]string{fmt.Sprintf("the core is cut short: %d bytes were expected and %d are there", h.expected, size)}, c.Warnings...)
+		atLeast := ""
+		if h.cut {
+			atLeast = "at least "
+		}
+		c.Warnings = append([]string{fmt.Sprintf("the core is cut short: %s%d bytes were expected and %d are there", atLeast, h.expected, size)}, c.Warnings...)
 	}
 	threads(c, n)
 	mappings(c, h.segments, n, written)
@@ -136,6 +155,9 @@ func threads(c *crash.Crash, n *notes) {
 	}
 	if s := c.Threads[c.Focus].Signal; s != nil && fatal(s) {
 		c.Outcome = crash.Outcome{End: crash.EndSignal, Signal: s, CoreDumped: true}
+		if s.CodeUnknown {
+			c.Warnings = append(c.Warnings, fmt.Sprintf("the core does not say why %s was raised: its note of that (NT_SIGINFO) is missing", s.Name()))
+		}
 	} else {
 		c.Threads[c.Focus].Signal = nil
 	}
@@ -147,7 +169,7 @@ func fatal(s *crash.Signal) bool {
 	case "SIGQUIT", "SIGILL", "SIGABRT", "SIGFPE", "SIGSEGV", "SIGBUS", "SIGSYS", "SIGXCPU", "SIGXFSZ":
 		return true
 	case "SIGTRAP":
-		return s.IsFault()
+		return s.IsFault() && !s.CodeUnknown
 	}
 	return false
 }

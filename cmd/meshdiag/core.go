@@ -19,7 +19,7 @@ const coreLong = `Read the core dump of a program that died elsewhere or earlier
 live run would have given, from whatever is left.
 
 Cores of the kernel, of gdb's gcore and of "meshdiag save" are read, also as systemd-coredump
-stores them (zstd, lz4, xz); nothing is unpacked to disk. Without CORE the newest one is
+stores them (zstd, lz4, xz) or with gzip; nothing is unpacked to disk. Without CORE the newest one is
 taken that can be found for this user: by kernel.core_pattern, in systemd-coredump's store,
 in the current folder. It is named on stderr.
 
