@@ -23,7 +23,11 @@ func runWild(c *Case) Finding {
 	case provenance.ClassUnmapped:
 		h.fact(true, "unmapped", "value", wWildValue, "nothing is mapped at the address (%s)", b.text)
 	case provenance.ClassNearNull:
-		h.fact(true, "near-null", "value", wWildSmall, "the address is too low to be one (%s), and no register of the operand is 0", b.text)
+		if !c.operandLost() {
+			h.fact(true, "near-null", "value", wWildSmall, "the address is too low to be one (%s), and no register of the operand is 0", b.text)
+		} else {
+			h.fact(true, "near-null", "value", wWildLow, "the address is too low to be one (%s), and what made it up is not known", b.text)
+		}
 	case provenance.ClassProtection:
 		h.fact(!writesReadOnly(c), "protection", "value", wWildProtected, "the address may not be accessed like that (%s)", region(c))
 	}
@@ -33,14 +37,13 @@ func runWild(c *Case) Finding {
 	h.fact(b.looks == provenance.LooksTruncated, "half-address", "looks", wHalfHasSource, "it is one half of a good address: it was cut somewhere")
 	h.fact(b.looks == provenance.LooksText && b.known && c.Profile != nil, "text", "looks", wTextHasSource, "its bytes are text: it was read from somewhere")
 	c.blameOrigin(h)
-	who := c.readable(h.Blame.Symbol)
 	h.Title = fmt.Sprintf("%s used a bad address: %s", v.suspectName(), b.text)
 	if b.class == provenance.ClassPastEnd {
 		h.Title = fmt.Sprintf("%s ran past an end of memory: %s", v.suspectName(), region(c))
 	}
 	h.Summary = fmt.Sprintf("The address is no good one (%s). %s", b.text, c.originSentence())
-	h.next("follow the value back in "+who, c.disassemble(h.Blame.Symbol),
-		"if it changes from run to run, build the program with -fsanitize=address, or run it under valgrind")
+	h.next(c.followBack(h.Blame.Symbol)...)
+	h.next("if it changes from run to run, build the program with -fsanitize=address, or run it under valgrind")
 	return finding(h)
 }
 

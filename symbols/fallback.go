@@ -1,6 +1,7 @@
 package symbols
 
 import (
+	"errors"
 	"fmt"
 
 	"meshdiag/crash"
@@ -88,6 +89,12 @@ func (w *walker) withoutRow(f *walked, reason error) (next walked, more bool) {
 		return next, true
 	}
 	rbp, rbpErr := f.regs.get(crash.RBP)
+	if _, err := w.mem.read(f.regs.val[crash.RSP], 8); err != nil && f.regs.how[crash.RSP] != notKnown {
+		if errors.As(reason, new(*crash.UnreadableError)) {
+			return next, w.stop("%s", why)
+		}
+		return next, w.stop("%s; the stack cannot be read: %v", why, err)
+	}
 	if rbpErr == nil && rbp == 0 && w.nearTop(f.regs.val[crash.RSP]) {
 		return next, false // the psABI's mark of the outermost frame (section 3.4.1)
 	}
