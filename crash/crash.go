@@ -21,6 +21,8 @@ type Crash struct {
 	Output   Output
 	Panics   []Sighting // first-chance sightings before the last one (panics caught, signals handled), oldest first
 	Warnings []string   // what could not be observed and why, in sentences
+
+	Incomplete bool // a core that is cut short or damaged: there was more to observe
 }
 
 // Source says where an observation came from.

@@ -56,7 +56,7 @@ func (w *walk) report() *report.Report {
 		r.Warnings = append(r.Warnings, said(s))
 	}
 	for _, m := range w.sym.Modules() {
-		if m.Problem != "" {
+		if m.Problem != "" && (m.Path != "[vdso]" || w.leadsThrough(m)) {
 			r.Warnings = append(r.Warnings, said(m.Problem))
 		}
 	}
@@ -65,6 +65,18 @@ func (w *walk) report() *report.Report {
 		r.Checks = append(r.Checks, report.Check{ID: x.ID, OK: x.OK, Detail: said(x.Detail)})
 	}
 	return r
+}
+
+// leadsThrough reports whether a stack has a frame in m.
+func (w *walk) leadsThrough(m *symbols.Module) bool {
+	for i := range w.c.Stacks {
+		for k := range w.c.Stacks[i].Frames {
+			if w.c.Stacks[i].Frames[k].Module == m {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // said makes a sentence that may quote the target fit for a report: no control sequence, no secret.

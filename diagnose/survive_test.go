@@ -83,6 +83,14 @@ func TestCodeMissing(t *testing.T) {
 	if r.Fault == nil || r.Fault.Instruction != nil {
 		t.Fatalf("fault %+v", r.Fault)
 	}
+	var text bytes.Buffer
+	if err := report.WriteText(&text, r, report.TextOptions{Width: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	// main and greet stand between the innermost frame and libc's, and nothing can tell that they are frames.
+	if got := text.String(); !strings.Contains(got, "found by scan") || !strings.Contains(got, "point into code that is not at hand: frames may be missing") {
+		t.Errorf("the stack does not say that frames may be missing:\n%s", got[strings.Index(got, "Stack of"):])
+	}
 	best := r.Causes[0]
 	if best.ID != whole.Causes[0].ID || best.Confidence >= 0.7 {
 		t.Errorf("%s at %.2f, with the program %s", best.ID, best.Confidence, whole.Causes[0].ID)

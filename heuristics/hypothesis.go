@@ -134,6 +134,23 @@ func (c *Case) fileOf(symbol string) string {
 	return cmp.Or(c.Crash.Target.ExePath, c.Crash.Target.Path)
 }
 
+// needed are the steps that make more of a core: its rest, or the file with the code that failed.
+func (c *Case) needed() []string {
+	if c.Crash.Target.Source != crash.SourceCore {
+		return nil
+	}
+	var steps []string
+	if c.Crash.Incomplete {
+		steps = append(steps, "get the whole core: a limit (ulimit -c, coredump.conf of systemd) or a full disk may have cut it")
+	}
+	for i := range c.facts().stack.frames {
+		if m := c.facts().stack.frames[i].Module; m != nil && m.Problem != "" {
+			return append(steps, "give the binaries: meshdiag core --exe FILE, --sysroot DIR, or a server in DEBUGINFOD_URLS")
+		}
+	}
+	return steps
+}
+
 // followBack are the steps of a reader who looks for the origin of a value in a function.
 func (c *Case) followBack(symbol string) []string {
 	if symbol == "" {

@@ -52,16 +52,13 @@ func (c *Case) operandLost() bool { return c.Fault != nil && c.Fault.Insn == "" 
 
 // lowAddress is NULL as far as it can be told by the address alone.
 func (c *Case) lowAddress() *Hypothesis {
-	b := c.facts().bad
 	h := hypothesis(idNull, kindOther)
-	h.fact(true, "low-address", "value", wLowAddress, "the address (%s) is one that a field of NULL has", hex(b.value))
+	h.fact(true, "low-address", "value", wLowAddress, "the address (%s) is one that a field of NULL has", hex(c.Fault.Address))
 	c.blameSuspect(h)
 	h.Title = "NULL used as an address, to judge by the address alone"
-	h.Summary = fmt.Sprintf("The address %s is as low as the fields of NULL. The instruction that failed is not known: whether a register held NULL cannot be told.",
-		hex(b.value))
-	if c.Crash.Target.Source == crash.SourceCore {
-		h.next("give the file that the code is in: meshdiag core --exe FILE, --sysroot DIR, or a server in DEBUGINFOD_URLS")
-	}
+	h.Summary = fmt.Sprintf("The address %s is as low as the fields of NULL. The instruction that failed could not be read: whether a register held NULL cannot be told.",
+		hex(c.Fault.Address))
+	h.next(c.needed()...)
 	return h
 }
 

@@ -83,7 +83,7 @@ const (
 	wWaysSplit      = 1.0  // it may have come from several places
 	wNullConstTyped = -0.5 // the same in a language that has no NULL: rather a placeholder
 	wUnchecked      = 0.4  // nobody tested it on its way
-	wLowAddress     = 1.0  // a field of NULL has such an address, and no register tells otherwise
+	wLowAddress     = 1.5  // a field of NULL has such an address, and no register tells otherwise
 	wCallersMissing = -0.4 // it came from a caller that is not known: what the caller checked is not, either
 	wArgUnset       = -2.5 // the register was not set for the call
 	wNullButDropped = -1.5 // a result that belongs there was thrown away

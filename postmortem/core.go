@@ -104,7 +104,9 @@ func observe(r io.ReaderAt, size uint64, h *headers, n *notes, written time.Time
 	c := &crash.Crash{Focus: -1, Memory: newMemory(r, size, h.segments), Auxv: n.auxv}
 	c.Target = crash.Target{Source: crash.SourceCore, Arch: "amd64"}
 	c.Warnings = append(append(c.Warnings, h.problems...), n.problems...)
+	c.Incomplete = len(c.Warnings) > 0
 	if size > 0 && h.expected > size {
+		c.Incomplete = true
 		atLeast := ""
 		if h.cut {
 			atLeast = "at least "

@@ -187,16 +187,22 @@ func (w *walker) scan(f *walked, why string) (next walked, more bool) {
 	if w.scans++; w.scans > maxScans {
 		return next, w.stop("%s; and too many frames had to be searched for already", why)
 	}
-	slot := (rsp + 7) &^ 7
+	slot, blind := (rsp+7)&^7, 0
 	for end := slot + scanWords*8; slot < end; slot += 8 {
 		v, err := w.mem.read(slot, 8)
 		if err != nil {
 			break
 		}
 		if _, _, ok := w.calledFrom(v); !ok {
+			if w.s.notCode(v-1) == "" && w.s.codeBytes(v-1, 1) == nil {
+				blind++
+			}
 			continue
 		}
 		f.cfa, f.cfaHow = slot+8, byGuess
+		if blind > 0 {
+			why += fmt.Sprintf("; %d words before it point into code that is not at hand: frames may be missing", blind)
+		}
 		next = walked{code: crash.ReturnAddress(v), trust: TrustScan,
 			why: fmt.Sprintf("%s; this return address was found %d bytes up the stack and may be stale", why, slot-rsp)}
 		next.regs.set(crash.RIP, v, byGuess)
