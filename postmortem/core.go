@@ -29,8 +29,15 @@ type Core struct {
 // Close releases the file; the Crash's memory is unreadable afterwards.
 func (c *Core) Close() error { return c.file.Close() }
 
-// Open reads the headers and notes of a core. A file that is no core gives a *NotACoreError.
+// Open reads the headers and notes of a core; Stdin is a path, too. A file that is no core gives a *NotACoreError.
 func Open(path string) (*Core, error) {
+	if path == Stdin {
+		c, err := open(os.Stdin)
+		if err != nil {
+			return nil, fmt.Errorf("stdin: %w", err)
+		}
+		return c, nil
+	}
 	// Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -38,29 +45,45 @@ func Open(path string) (*Core, error) {
 	}
 	c, err := open(f)
 	if err != nil {
-		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
 }
 
-func open(f *os.File) (*Core, error) {
+// open takes over f, and closes it when it is no core.
+func open(f *os.File) (core *Core, err error) {
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	if info.IsDir() {
+	modified := info.ModTime()
+	switch mode := info.Mode(); {
+	case mode.IsDir():
 		return nil, &NotACoreError{"this is a directory, not a core dump"}
+	case mode&os.ModeDevice != 0:
+		return nil, &NotACoreError{"this is a device, not a core dump"}
+	case !mode.IsRegular():
+		file, err := spooled(f)
+		if err != nil {
+			return nil, err
+		}
+		f.Close()
+		f = file
+		if info, err = f.Stat(); err != nil {
+			return nil, err
+		}
+		modified = time.Time{} // when the core was written is not known
 	}
-	if !info.Mode().IsRegular() {
-		return nil, &NotACoreError{"this is not a regular file; a core that comes through a pipe must be stored in a file first"}
-	}
-	c, err := read(f, uint64(info.Size()), info.ModTime())
-	if err != nil {
+	if core, err = read(f, uint64(info.Size()), modified); err != nil {
 		return nil, err
 	}
-	c.file = f
-	return c, nil
+	core.file = f
+	return core, nil
 }
 
 // read makes a core of any bytes that can be read at an offset; fileSize is their number.

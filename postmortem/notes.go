@@ -40,7 +40,6 @@ type notes struct {
 	process  *prpsinfo
 	auxv     map[uint64]uint64
 	files    []fileRange
-	sawFiles bool
 	seen     *ownNote // nil when the core is not meshdiag's
 	cut      bool     // the notes end too early
 	problems []string
@@ -68,6 +67,9 @@ func readNotes(r io.ReaderAt, segments []segment) *notes {
 		if s.Type == ptNote {
 			n.readSegment(r, s)
 		}
+	}
+	if len(n.threads) > 0 && len(n.files) == 0 {
+		n.problem("the core does not tell which files were mapped (NT_FILE is missing or damaged): code has no names, and none can be read from files")
 	}
 	return n
 }
@@ -147,6 +149,9 @@ func (n *notes) last() *crash.Thread {
 	return &n.threads[len(n.threads)-1]
 }
 
+// userMode are the bits of a segment selector that hold its privilege level: 3 in every user process.
+const userMode = 3
+
 // prstatus reads struct elf_prstatus: cursig at 12, pid at 32, registers at 112 (x86-64). The siginfo at its head has no code
 // but 0 (linux/fs/binfmt_elf.c, fill_prstatus): why the signal was raised stands in NT_SIGINFO alone.
 func (n *notes) prstatus(b []byte) {
@@ -163,6 +168,10 @@ func (n *notes) prstatus(b []byte) {
 		t.RegsOK = true
 		// The 27 words stand in the order of crash.Regs, which is the kernel's user_regs_struct.
 		_ = binary.Read(bytes.NewReader(b[regsAt:]), le, &t.Regs)
+		if t.Regs.CS&userMode != userMode {
+			t.RegsOK, t.Regs = false, crash.Regs{}
+			n.problem("the registers of thread %d are damaged: they are not those of a process", t.TID)
+		}
 	} else {
 		n.problem("the registers of thread %d are missing: its note is cut short", t.TID)
 	}
@@ -239,7 +248,6 @@ func (n *notes) mappedFiles(b []byte) {
 		n.problem("the list of mapped files is damaged: it claims %d entries", count)
 		count = uint64(len(b)-16) / 24
 	}
-	n.sawFiles = true
 	names := b[16+24*count:]
 	for i := uint64(0); i < count; i++ {
 		e := b[16+24*i:]

@@ -165,3 +165,37 @@ func TestDamagedSegments(t *testing.T) {
 		}
 	}
 }
+
+// TestZeroedRegisters checks that registers that no process can have are not taken for its registers: with a program counter
+// of 0 they would look like a call of NULL.
+func TestZeroedRegisters(t *testing.T) {
+	b := coreBytes(t)
+	first := true
+	eachNote(t, b, func(head, desc []byte) {
+		if first && binary.LittleEndian.Uint32(head[8:]) == ntPrstatus {
+			first = false
+			clear(desc[112:])
+		}
+	})
+	c, err := readBytes(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := c.Crash.FocusThread(); f == nil || f.RegsOK {
+		t.Errorf("the registers are believed: rip %#x", f.Regs.RIP)
+	}
+	if got := strings.Join(c.Crash.Warnings, "\n"); !strings.Contains(got, "are damaged") {
+		t.Errorf("warnings %q", got)
+	}
+}
+
+// TestNoFileList checks that a core that does not tell which files were mapped says what that costs.
+func TestNoFileList(t *testing.T) {
+	c, err := readBytes(withoutNote(t, coreBytes(t), ntFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(c.Crash.Warnings, "\n"); !strings.Contains(got, "which files were mapped") {
+		t.Errorf("warnings %q", got)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"meshdiag/diagnose"
 	"meshdiag/postmortem"
@@ -21,7 +22,7 @@ live run would have given, from whatever is left.
 Cores of the kernel, of gdb's gcore and of "meshdiag save" are read, also as systemd-coredump
 stores them (zstd, lz4, xz) or with gzip; nothing is unpacked to disk. Without CORE the newest one is
 taken that can be found for this user: by kernel.core_pattern, in systemd-coredump's store,
-in the current folder. It is named on stderr.
+in the current folder. It is named on stderr. CORE may be a pipe, or "-" for stdin.
 
 The binaries are looked for where the core says they were. One with another build ID than
 the core's is named and not used. Files that lie nowhere (the executable, the libraries on
@@ -36,6 +37,7 @@ signal.`
 const coreExample = `  meshdiag core                                  the newest core of this machine
   meshdiag core --list
   meshdiag core core.1234
+  ssh host cat core.1234 | meshdiag core -
   meshdiag core --exe ./build/server core.zst    the binary is not where the core says
   meshdiag core --sysroot ./image core           nor are its libraries
   meshdiag core --no-debuginfod core             ask no server
@@ -106,6 +108,9 @@ func (c *coreFlags) run(ctx context.Context, path string) (int, error) {
 	var problems []string
 	if !c.noFetch {
 		o.Fetching, problems = fromServers()
+	}
+	if path == postmortem.Stdin && term.IsTerminal(0) {
+		return 0, errUsage("core", "it reads a core from stdin, and stdin is a terminal")
 	}
 	r, err := diagnose.Core(ctx, o)
 	if err != nil {
