@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"meshdiag/crash"
 	"meshdiag/heuristics"
@@ -60,11 +61,24 @@ func (w *walk) report() *report.Report {
 			r.Warnings = append(r.Warnings, said(m.Problem))
 		}
 	}
+	if files := w.unchecked(); len(files) > 0 {
+		r.Warnings = append(r.Warnings, said("Taken without a build ID to check it by: "+strings.Join(files, ", ")+"."))
+	}
 	r.Warnings = append(staleWarnings(w.c.Checks), r.Warnings...)
 	for _, x := range w.c.Checks {
 		r.Checks = append(r.Checks, report.Check{ID: x.ID, OK: x.OK, Detail: said(x.Detail)})
 	}
 	return r
+}
+
+// unchecked are the files of modules on a stack that were taken without knowing whether they are the ones that were mapped.
+func (w *walk) unchecked() (files []string) {
+	for _, m := range w.sym.Modules() {
+		if m.File() != "" && !m.Verified && w.leadsThrough(m) {
+			files = append(files, m.File())
+		}
+	}
+	return files
 }
 
 // leadsThrough reports whether a stack has a frame in m.

@@ -128,3 +128,22 @@ func TestSignalUnexplained(t *testing.T) {
 		t.Errorf("cause %s, of the whole core %s", r.Causes[0].ID, whole.Causes[0].ID)
 	}
 }
+
+// TestUncheckedFile checks that a file that was taken without a look at its build ID is named: another build may lie there.
+func TestUncheckedFile(t *testing.T) {
+	exe, core, _ := nullCore(t, ownNull)
+	le := binary.LittleEndian
+	first := core[64+56:] // the executable is mapped lowest, its header in front
+	if le.Uint64(first[32:]) == 0 {
+		t.Fatal("the core has no header of the executable")
+	}
+	le.PutUint64(first[32:], 0)
+	r := reportOf(t, core)
+	if got := *r.Threads[0].Frames[0].Symbol; got != "greet" {
+		t.Fatalf("frame 0 is %s", got)
+	}
+	want := "Taken without a build ID to check it by: " + exe + "."
+	if got := strings.Join(r.Warnings, "\n"); !strings.Contains(got, want) {
+		t.Errorf("warnings %q lack %q", got, want)
+	}
+}
