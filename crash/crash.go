@@ -21,6 +21,8 @@ type Crash struct {
 	Output   Output
 	Panics   []Sighting // first-chance sightings before the last one (panics caught, signals handled), oldest first
 	Warnings []string   // what could not be observed and why, in sentences
+
+	Incomplete bool // a core that is cut short or damaged: there was more to observe
 }
 
 // Source says where an observation came from.
@@ -94,12 +96,14 @@ const (
 
 // Signal is a siginfo_t in the parts that matter (linux/include/uapi/asm-generic/siginfo.h).
 type Signal struct {
-	Number  int
-	Code    int    // si_code; 0x80 SI_KERNEL means that Address says nothing
-	Address uint64 // si_addr of a fault signal
-	PID     int    // si_pid for signals that were sent (SI_USER, SI_TKILL), else 0
-	UID     int
-	Unseen  bool // only the number is known: the kernel shows nobody the siginfo of SIGKILL
+	Number int
+	Code   int // si_code; 0x80 SI_KERNEL means that Address says nothing
+	// CodeUnknown is true when only the number is known: a core without siginfo, or SIGKILL, whose
+	// siginfo the kernel shows nobody. Code and Address then mean nothing.
+	CodeUnknown bool
+	Address     uint64 // si_addr of a fault signal
+	PID         int    // si_pid for signals that were sent (SI_USER, SI_TKILL), else 0
+	UID         int
 }
 
 // Thread is one thread at the freeze.

@@ -16,7 +16,7 @@ type CoreOptions struct {
 }
 
 // Core reports on the process that a core dump holds.
-func Core(_ context.Context, o CoreOptions) (*report.Report, error) {
+func Core(ctx context.Context, o CoreOptions) (*report.Report, error) {
 	core, err := postmortem.Open(o.Path)
 	if err != nil {
 		return nil, err
@@ -26,5 +26,5 @@ func Core(_ context.Context, o CoreOptions) (*report.Report, error) {
 		core.Crash.Target.Path = o.Exe
 	}
 	o.Options.exe, o.Options.sysroot = o.Exe, o.Sysroot
-	return Report(core.Crash, o.Options)
+	return Report(ctx, core.Crash, o.Options)
 }

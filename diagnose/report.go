@@ -53,16 +53,44 @@ func (w *walk) report() *report.Report {
 	if w.skipped > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("The stacks of %d of %d threads were not read.", w.skipped, len(w.crash.Threads)))
 	}
+	for _, s := range w.fetchNotes() {
+		r.Warnings = append(r.Warnings, said(s))
+	}
 	for _, m := range w.sym.Modules() {
-		if m.Problem != "" {
+		if m.Problem != "" && (m.Path != "[vdso]" || w.leadsThrough(m)) {
 			r.Warnings = append(r.Warnings, said(m.Problem))
 		}
+	}
+	if files := w.unchecked(); len(files) > 0 {
+		r.Warnings = append(r.Warnings, said("Taken without a build ID to check it by: "+strings.Join(files, ", ")+"."))
 	}
 	r.Warnings = append(staleWarnings(w.c.Checks), r.Warnings...)
 	for _, x := range w.c.Checks {
 		r.Checks = append(r.Checks, report.Check{ID: x.ID, OK: x.OK, Detail: said(x.Detail)})
 	}
 	return r
+}
+
+// unchecked are the files of modules on a stack that were taken without knowing whether they are the ones that were mapped.
+func (w *walk) unchecked() (files []string) {
+	for _, m := range w.sym.Modules() {
+		if m.File() != "" && !m.Verified && w.leadsThrough(m) {
+			files = append(files, m.File())
+		}
+	}
+	return files
+}
+
+// leadsThrough reports whether a stack has a frame in m.
+func (w *walk) leadsThrough(m *symbols.Module) bool {
+	for i := range w.c.Stacks {
+		for k := range w.c.Stacks[i].Frames {
+			if w.c.Stacks[i].Frames[k].Module == m {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // said makes a sentence that may quote the target fit for a report: no control sequence, no secret.

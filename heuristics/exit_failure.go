@@ -138,12 +138,12 @@ func (c *Case) childDied(h *Hypothesis) {
 	h.fact(byStatus, "child-status", "child", wChildStatus, "its child process %d (%s) died of %s, and the exit status %d is 128 plus the number of that signal",
 		d.PID, command, name, o.ExitCode)
 	weight := wChildDied
-	if d.Signal.Unseen {
+	if d.Signal.CodeUnknown {
 		weight = wChildGone
 	}
 	h.fact(!byStatus, "child-died", "child", weight, "its child process %d (%s) died of %s, %s before it gave up", d.PID, command, name, seconds(max(0, o.Elapsed-d.At)))
 	h.fact(own, "child-ended", "own", wChildKilled, "it had sent that signal itself")
-	if !byStatus && (own || d.Signal.Unseen) {
+	if !byStatus && (own || d.Signal.CodeUnknown) {
 		return // SIGKILL is mostly the parent's own way of ending a child
 	}
 	h.Kind = kindChildDied

@@ -48,7 +48,7 @@ func (c *Case) SentBy() string {
 	o := &c.Crash.Outcome
 	s := o.Signal
 	switch {
-	case s == nil || s.Unseen:
+	case s == nil || s.CodeUnknown:
 		return ""
 	case o.Forwarded:
 		return "meshdiag was sent it and passed it on"
@@ -245,7 +245,7 @@ func (c *Case) forbiddenCall(h *Hypothesis) {
 	}
 	h.Kind = kindSeccomp
 	seen := "by SIGSYS, which the kernel only sends for a system call that a filter forbids"
-	if !s.Unseen {
+	if !s.CodeUnknown {
 		seen = "by SIGSYS " + s.CodeName()
 	}
 	h.fact(true, "signal", "signal", wKillSignal, "it was ended %s", seen)

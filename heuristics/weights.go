@@ -84,6 +84,8 @@ const (
 	wWaysSplit      = 1.0  // it may have come from several places
 	wNullConstTyped = -0.5 // the same in a language that has no NULL: rather a placeholder
 	wUnchecked      = 0.4  // nobody tested it on its way
+	wLowAddress     = 1.5  // a field of NULL has such an address, and no register tells otherwise
+	wCallersMissing = -0.4 // it came from a caller that is not known: what the caller checked is not, either
 	wArgUnset       = -2.5 // the register was not set for the call
 	wNullButDropped = -1.5 // a result that belongs there was thrown away
 )
@@ -225,6 +227,7 @@ const (
 	wFieldOfNull   = 1.0  // small, a multiple of the word size; a number may be so, too
 	wFailedCall    = 1.6  // a documented sign of failure
 	wWildSmall     = 0.8  // a small number usually has a better explanation
+	wWildLow       = 0.3  // a low address whose registers are not known: rather a field of NULL
 	wWildProtected = 1.0  // mapped, and not for that use
 	wPastEnd       = 2.0  // just outside a mapping
 	wNoOrigin      = 0.6  // its way back could not be followed

@@ -79,7 +79,9 @@ func (t *text) launch() {
 func (t *text) happened() {
 	t.heading("What happened")
 	r := t.r
-	t.row("program", span{programWords(r), plain})
+	if words := programWords(r); words != "" {
+		t.row("program", span{words, plain})
+	}
 	if s := r.Outcome.Signal; s != nil {
 		t.row("signal", span{signalWords(s), plain})
 	} else {

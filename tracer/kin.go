@@ -67,7 +67,7 @@ func (t *tracer) childDies(p *process, status uint64) {
 	if p.dead != nil || status&0x7f == 0 {
 		return
 	}
-	d := &crash.DeadChild{Process: look(p.pid), Signal: crash.Signal{Number: int(status & 0x7f), Unseen: true}, Core: status&0x80 != 0, At: t.out.now()}
+	d := &crash.DeadChild{Process: look(p.pid), Signal: crash.Signal{Number: int(status & 0x7f), CodeUnknown: true}, Core: status&0x80 != 0, At: t.out.now()}
 	d.Kin = true
 	if p.lastSent != nil && p.lastSent.Number == d.Signal.Number {
 		d.Signal = *p.lastSent

@@ -229,5 +229,5 @@ func (t *tracer) sentSignal(number int) *crash.Signal {
 	if t.lastSent != nil && t.lastSent.Number == number {
 		return t.lastSent
 	}
-	return &crash.Signal{Number: number, Unseen: true}
+	return &crash.Signal{Number: number, CodeUnknown: true}
 }
