@@ -21,6 +21,7 @@ type Crash struct {
 	Output   Output
 	Panics   []Sighting // first-chance sightings before the last one (panics caught, signals handled), oldest first
 	Warnings []string   // what could not be observed and why, in sentences
+	World    *World     // nil when it was not asked: only where threads are seen waiting
 }
 
 // Source says where an observation came from.

@@ -1,6 +1,10 @@
 package crash
 
-import "fmt"
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
 
 // syscallNames are the system calls of x86-64 in which threads are usually found waiting, and those around a death
 // (arch/x86/entry/syscalls/syscall_64.tbl).
@@ -19,4 +23,19 @@ func SyscallName(number int64) string {
 		return n
 	}
 	return fmt.Sprintf("system call %d", number)
+}
+
+// Syscall is the system call that a thread with these registers was stopped in; nil when it was in none. waiting tells from
+// its result that it was interrupted while it slept: EINTR or one of the kernel's own restart codes
+// (linux/include/linux/errno.h), which only a tracer and a core see.
+func (r *Regs) Syscall() (s *Syscall, waiting bool) {
+	if int64(r.OrigRAX) < 0 {
+		return nil, false
+	}
+	s = &Syscall{Number: int64(r.OrigRAX), Args: [6]uint64{r.RDI, r.RSI, r.RDX, r.R10, r.R8, r.R9}}
+	switch -int64(r.RAX) {
+	case int64(unix.EINTR), 512, 513, 514, 516: // ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK
+		waiting = true
+	}
+	return s, waiting
 }

@@ -69,6 +69,7 @@ const (
 	kindHTTP        = "http" // of port-in-use
 	kindWebSocket   = "websocket"
 	kindDeadlock    = "deadlock" // of hang
+	kindAbandoned   = "abandoned-lock"
 	kindBlockedIO   = "blocked-io"
 	kindSpin        = "spin"
 	kindNoProgress  = "no-progress"

@@ -312,15 +312,23 @@ const (
 
 // hang
 const (
-	wStalled       = 2.5  // the watchdog froze it alive
+	wStalled       = 2.4  // the watchdog froze it alive: why it stands still is another question
+	wCycle         = 3.0  // threads wait for each other in a ring, by what the locks record
+	wProbableCycle = 2.0  // the same, with an owner that is only likely or a wait with a time limit
+	wOwnerEnded    = 2.8  // a lock's owner is no thread any more
+	wHoldsWhile    = 2.0  // a thread that others wait for is itself blocked outside of the process
+	wHoldsAndRuns  = 1.5  // a thread that others wait for runs
+	wHoldsAndRests = 1.2  // a thread that others wait for waits for a signal or sleeps
+	wNobodyLeft    = 2.0  // every thread waits for another one of the process
 	wSpinning      = 1.5  // a thread runs
-	wLocked        = 1.5  // threads at work wait for locks
+	wLocked        = 1.2  // threads at work wait for locks, and nobody knows who has them
 	wBlockedIO     = 1.2  // threads at work wait for input or output
-	wIdle          = 0.3  // all threads rest
+	wIdle          = -1.6 // all threads rest: nothing is stuck
 	wAwaiting      = -1.0 // threads wait for one another, or for work
 	wStartedUp     = -1.5 // its start-up was complete: a server at rest looks like this
 	wNotStarted    = 0.5  // its start-up was not complete
 	wHangExplained = -2.5 // it had said why it cannot do its job
+	wSnapshot      = -1.5 // one look at a living process does not tell whether a wait lasts
 )
 
 // unknown

@@ -21,6 +21,7 @@ func Snapshot(pid int, inspect func(*crash.Crash)) error {
 	if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err != nil {
 		return fmt.Errorf("there is no process %d", pid)
 	}
+	around := world(pid, pid) // before it stands still: it takes longer than the copy of a small process
 	a := attached{stops: map[int]unix.WaitStatus{}}
 	defer a.release()
 	if err := a.seizeAll(pid); err != nil {
@@ -30,6 +31,7 @@ func Snapshot(pid int, inspect func(*crash.Crash)) error {
 	if c == nil {
 		return fmt.Errorf("process %d could not be stopped: all of its threads are gone or in an uninterruptible wait", pid)
 	}
+	c.World = around
 	inspect(c)
 	c.Memory.(*liveMemory).gone = true
 	return nil

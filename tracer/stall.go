@@ -113,6 +113,7 @@ func (t *tracer) onPoke(th *thread) {
 		doing[c.Threads[i].TID].fill(&c.Threads[i])
 	}
 	c.Focus = 0 // no thread is known to be the reason: the leader, which is first
+	c.World = world(t.target.pid, th.tid)
 	t.inspect(c)
 	t.killAll = true
 	_ = t.remote.signal(unix.SIGKILL, nil)
