@@ -49,7 +49,7 @@ func (c *Case) doubt(r *waits.Cycle) string {
 	g := c.waitGraph()
 	for _, i := range r.Threads {
 		if w := &g.Waits[i]; len(w.Holders) > 0 && !w.Holders[0].Sure {
-			return "the lock does not record its owner, " + w.Holders[0].Why
+			return fmt.Sprintf("the lock does not record its owner, but thread %d is likely: %s", w.Holders[0].TID, w.Holders[0].Why)
 		}
 	}
 	return "a wait in it has a time limit"
@@ -112,10 +112,14 @@ func (c *Case) describeRing(h *Hypothesis, r *waits.Cycle, who string) {
 	if !r.Proven {
 		probably = "probably "
 	}
-	if len(r.Threads) == 1 {
+	switch {
+	case len(g.Waits) == 1 && !r.Proven:
+		h.Title = "It hangs: " + who + " waits for a lock, and there is no other thread that could give it back (deadlock)"
+		h.next("find where this thread took the lock before, or which thread ended with it")
+	case len(r.Threads) == 1:
 		h.Title = fmt.Sprintf("It hangs: %s %swaits for a lock that its own thread has (deadlock)", who, probably)
 		h.next("look for a second lock of the same mutex on the way to " + who + ": give the inner function a form that expects the lock to be held")
-	} else {
+	default:
 		var names []string
 		for _, i := range r.Threads {
 			names = append(names, c.threadLabel(i))

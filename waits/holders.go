@@ -2,7 +2,6 @@ package waits
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"meshdiag/profile"
 )
@@ -10,44 +9,76 @@ import (
 // stackSearched bounds how much of each stack is searched for the address of a lock.
 const stackSearched = 256 << 10
 
-// findHolders looks on the stacks for those who have the locks that record no owner. A guard, or the code that will unlock,
-// keeps the lock's address on the stack of the thread that has it. So does a thread that waits for it, and one that merely
-// knows it: only where the address stands on the stack of one other thread alone, that one is named, as likely.
+// findHolders looks on the stacks for those who have the locks that record no owner: a thread in a function that will give
+// the lock back, and if no function's code tells, one that has the lock's address on its stack, where a guard keeps it. So
+// does a thread that waits for the lock, and one that merely knows it. Only where it is one other thread alone, that one is
+// named, as likely.
 func (a *analysis) findHolders(g *Graph) {
 	wanted := map[uint64][]int{} // lock -> threads on whose stack it stands
 	for i := range g.Waits {
-		if w := &g.Waits[i]; a.unrecorded(w) {
+		if w := &g.Waits[i]; unrecorded(w) {
 			wanted[w.Address] = nil
 		}
 	}
 	if len(wanted) == 0 {
 		return
 	}
+	gives := make([]map[uint64][]string, len(a.c.Threads))
 	for i := range a.c.Threads {
+		gives[i] = a.releases(i, wanted)
 		for addr := range a.mentions(i, wanted) {
 			wanted[addr] = append(wanted[addr], i)
 		}
 	}
 	for i := range g.Waits {
-		w := &g.Waits[i]
-		if !a.unrecorded(w) {
-			continue
-		}
-		var others []int
-		for _, j := range wanted[w.Address] {
-			if o := &g.Waits[j]; j != i && (o.Kind != Lock || o.Address != w.Address) {
-				others = append(others, j)
-			}
-		}
-		if len(others) == 1 {
-			w.Holders = []Holder{{Thread: others[0], TID: a.c.Threads[others[0]].TID,
-				Why: fmt.Sprintf("of the threads that do not wait for the lock, only this one has its address (%#x) on its stack", w.Address)}}
+		if w := &g.Waits[i]; unrecorded(w) {
+			w.Holders = a.likelyHolder(g, i, gives, wanted)
 		}
 	}
 }
 
+// likelyHolder is the one thread that can have the lock that thread i waits for; none when there are several.
+func (a *analysis) likelyHolder(g *Graph, i int, gives []map[uint64][]string, mentioned map[uint64][]int) []Holder {
+	w := &g.Waits[i]
+	if len(a.c.Threads) == 1 && w.Private {
+		// A Rust guard is dropped when its thread ends; in C another thread may have ended with the lock.
+		return []Holder{a.holder(i, "the process has no other thread", w.Primitive != profile.PthreadRWLock)}
+	}
+	var all []Holder
+	for j := range a.c.Threads {
+		switch functions := gives[j][w.Address]; {
+		case j == i && len(functions) > 1:
+			all = append(all, a.holder(j, readable(functions[1])+" on its own stack gives the lock back later", false))
+		case j != i && len(functions) > 0 && !waitsFor(&g.Waits[j], w.Address):
+			all = append(all, a.holder(j, readable(functions[0])+" on its stack gives the lock back later", false))
+		}
+	}
+	if len(all) > 0 {
+		return onlyOne(all)
+	}
+	for _, j := range mentioned[w.Address] {
+		if j != i && !waitsFor(&g.Waits[j], w.Address) {
+			all = append(all, a.holder(j, "no other stack has the lock's address", false))
+		}
+	}
+	return onlyOne(all)
+}
+
+func (a *analysis) holder(i int, why string, sure bool) Holder {
+	return Holder{Thread: i, TID: a.c.Threads[i].TID, Why: why, Sure: sure}
+}
+
+func onlyOne(all []Holder) []Holder {
+	if len(all) == 1 {
+		return all
+	}
+	return nil
+}
+
+func waitsFor(w *Wait, lock uint64) bool { return w.Kind == Lock && w.Address == lock }
+
 // unrecorded reports whether somebody has the lock that a thread waits for, and the lock does not say who.
-func (a *analysis) unrecorded(w *Wait) bool {
+func unrecorded(w *Wait) bool {
 	if w.Kind != Lock || w.Passed || w.Address == 0 || len(w.Holders) > 0 {
 		return false
 	}

@@ -92,9 +92,10 @@ type Graph struct {
 	Closed bool
 }
 
-// Names gives a variable its name.
+// Names gives variables their names, and the code of functions.
 type Names interface {
 	LookupData(addr uint64) (symbols.Symbol, *symbols.Module, bool)
+	Code(addr uint64, n int) (code []byte, source string, err error)
 }
 
 // Analyze looks at every thread. stacks are parallel to c.Threads; names may be nil.

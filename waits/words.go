@@ -118,8 +118,10 @@ func (a *analysis) holderWords(i int, w *Wait) string {
 		return fmt.Sprintf(", whose owner, thread %d, has ended", h.TID)
 	case h.Thread < 0:
 		return ", whose owner has ended"
-	case h.Thread == i:
+	case h.Thread == i && h.Sure:
 		return ", which it has itself"
+	case h.Thread == i:
+		return ", which it probably has itself"
 	case h.Sure:
 		return ", which thread " + a.threadName(h.TID) + " has"
 	}
@@ -292,9 +294,14 @@ func (a *analysis) child(pid int) string {
 var childStates = map[string]string{"R": "runs", "S": "sleeps", "D": "is in an uninterruptible wait", "T": "is stopped",
 	"Z": "has ended already"}
 
+func readable(symbol string) string {
+	name, _ := symbols.Demangle(symbol)
+	return name
+}
+
 // variable is a data symbol with an offset into it.
 func variable(symbol string, offset uint64) string {
-	name, _ := symbols.Demangle(symbol)
+	name := readable(symbol)
 	if offset == 0 {
 		return name
 	}
