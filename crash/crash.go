@@ -110,6 +110,8 @@ type Thread struct {
 	// from waiting. CPUWindow is 0 when it was not measured (it is for a stall).
 	CPU       time.Duration
 	CPUWindow time.Duration
+	Activity  *Activity // over the same window; nil when it was not measured
+	Motion    *Motion   // of a thread that ran; nil otherwise
 }
 
 // Syscall is the system call a thread was stopped in.

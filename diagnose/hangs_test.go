@@ -84,6 +84,9 @@ func gradeWaits(v *victim, r *report.Report) (problems []string) {
 	if ring != v.Ring {
 		problems = append(problems, fmt.Sprintf("ring %q, want %q", ring, v.Ring))
 	}
+	if v.Pace != "" && !slices.ContainsFunc(r.Threads, func(s report.Stack) bool { return str(s.Wait.Pace) == v.Pace }) {
+		problems = append(problems, "no thread has the pace "+v.Pace)
+	}
 	if v.Most > 0 && len(r.Causes) > 0 && r.Causes[0].Confidence > v.Most {
 		problems = append(problems, fmt.Sprintf("confidence %.2f, want %.2f at most", r.Causes[0].Confidence, v.Most))
 	}
@@ -125,7 +128,10 @@ func waitEssence(r *report.Report) []string {
 	role := map[int]string{}
 	var facts []string
 	for _, s := range r.Threads {
-		fact := fmt.Sprintf("%s %s %s %s %v", s.Role, s.Wait.Kind, str(s.Wait.Primitive), str(s.Wait.Name), s.Wait.FDs)
+		fact := fmt.Sprintf("%s %s %s %v", s.Role, s.Wait.Kind, str(s.Wait.Primitive), s.Wait.FDs)
+		if s.Wait.Kind != "running" { // a living process is not stepped to see what it reads
+			fact += " " + str(s.Wait.Name)
+		}
 		if f := s.Wait.Holder; f != nil {
 			fact += fmt.Sprintf(" alive=%v sure=%v", f.Alive, f.Sure)
 		}

@@ -29,6 +29,7 @@ type victim struct {
 	Never   []string // words that would be untrue in title and summary
 	Hangs   bool     // it never ends by itself: see hangs_test.go
 	Ring    string   // of one that hangs: "proven", "probable" or "" none
+	Pace    string   // of one that hangs: what a thread must be seen to do; "" any
 	Most    float64  // of one that hangs: the highest confidence that would be true; 0 any
 }
 

@@ -38,8 +38,8 @@ func (w *walk) wait(i int) *report.Wait {
 		return nil
 	}
 	x := &w.c.Waits.Waits[i]
-	r := &report.Wait{Kind: string(x.Kind), Primitive: opt(string(x.Primitive)), Address: optHex(x.Address, x.Address != 0), Name: opt(x.Name),
-		FDs: []int{}, Timed: x.Timed, Rest: x.Rest}
+	r := &report.Wait{Kind: string(x.Kind), Text: opt(x.Text), Primitive: opt(string(x.Primitive)), Address: optHex(x.Address, x.Address != 0), Name: opt(x.Name),
+		FDs: []int{}, Timed: x.Timed, Rest: x.Rest, Pace: opt(string(x.Pace))}
 	r.FDs = append(r.FDs, x.FDs...)
 	if x.ChildID != 0 {
 		r.Child = &x.ChildID

@@ -72,5 +72,6 @@ const (
 	kindAbandoned   = "abandoned-lock"
 	kindBlockedIO   = "blocked-io"
 	kindSpin        = "spin"
+	kindSlow        = "slow"
 	kindNoProgress  = "no-progress"
 )

@@ -1,6 +1,8 @@
 package heuristics
 
 import (
+	"time"
+
 	"meshdiag/crash"
 	"meshdiag/profile"
 	"meshdiag/waits"
@@ -33,8 +35,10 @@ func runHang(c *Case) Finding {
 	h := hypothesis(idHang, kind)
 	h.fact(!snapshot, "stalled", "end", wStalled, "it made no progress for the time that was set, and was frozen alive")
 	c.graphFacts(h, s)
+	if s.cycle == nil && (kind == kindSpin || kind == kindSlow) {
+		c.paceFacts(h, s)
+	}
 	if s.cycle == nil && s.chain == nil {
-		h.fact(kind == kindSpin, "running", "threads", wSpinning, "%s running in its code without a system call", plural(s.running, "thread"))
 		h.fact(kind == kindBlockedIO, "blocked", "threads", wBlockedIO, "%s in the middle of work for a read, write or connection", threadsWait(s.io+s.poll))
 		h.fact(kind == kindNoProgress && s.locked > 0, "locked", "threads", wLocked, "%s in the middle of work for a lock or an answer, and who could give it is not known", threadsWait(s.locked))
 		h.fact(s.allIdle(), "idle", "threads", wIdle, "every thread waits for something to do")
@@ -43,7 +47,13 @@ func runHang(c *Case) Finding {
 		h.fact(s.graph.Closed, "nobody-left", "threads", wNobodyLeft, "%s", nobodyLeft(len(s.graph.Waits)))
 	}
 	proven := s.proven()
-	h.fact(snapshot && !proven, "snapshot", "end", wSnapshot, "one look at a living process does not tell whether these waits last")
+	switch still := c.stood(); {
+	case !snapshot || proven:
+	case still > 0:
+		h.fact(true, "snapshot", "end", wSnapshotStill, "no thread had moved for %s before the core was made, which does not tell whether these waits last", still)
+	default:
+		h.fact(true, "snapshot", "end", wSnapshot, "one look at a living process does not tell whether these waits last")
+	}
 	h.fact(c.Startup.Done && kind == kindNoProgress, "started", "threads", wStartedUp, "its start-up was complete: a server that nobody asks looks like this")
 	h.fact(!c.Startup.Done && c.Startup.Last >= 0, "not-started", "phase", wNotStarted, "its start-up was not complete")
 	h.fact(fatalMessage(c) != nil && !proven, "explained", "words", wHangExplained, "it had said before why it cannot do its job")
@@ -125,11 +135,43 @@ func (c *Case) graphFacts(h *Hypothesis, s stalled) {
 		switch w.Kind {
 		case waits.IO, waits.Poll, waits.Child, waits.Accept:
 			h.fact(true, "holds-and-blocked", "threads", wHoldsWhile, "%s, which %s", what, w.Text)
-		case waits.Running:
-			h.fact(true, "holds-and-runs", "threads", wHoldsAndRuns, "%s, which runs", what)
+		case waits.Running: // see paceFacts
 		default:
 			h.fact(true, "holds-and-rests", "threads", wHoldsAndRests, "%s, which %s", what, orElse(w.Text, "is in "+orElse(w.Call, "an unknown wait")))
 		}
+	}
+}
+
+// stood is for how long before the freeze no thread is known to have woken; 0 when one had, or that was not measured.
+func (c *Case) stood() time.Duration {
+	still := time.Duration(0)
+	for i := range c.Crash.Threads {
+		t := &c.Crash.Threads[i]
+		if t.Activity == nil || t.Activity.Wakes != 0 || t.CPU > 0 {
+			return 0
+		}
+		still = t.CPUWindow.Round(10 * time.Millisecond)
+	}
+	return still
+}
+
+// paceFacts are what is known of how the thread runs that tells most.
+func (c *Case) paceFacts(h *Hypothesis, s stalled) {
+	w := &s.graph.Waits[s.who]
+	who := "thread " + c.threadLabel(s.who)
+	switch w.Pace {
+	case waits.Circles:
+		h.fact(true, "circles", "pace", wCircles, "%s %s: two rounds were the same in every register", who, w.Text)
+	case waits.Stays:
+		h.fact(true, "stays", "pace", wStays, "%s runs, in one call of one function at every look: a loop without end looks like this, and so does a long one", who)
+	case waits.Moves:
+		if t := &c.Crash.Threads[s.who]; t.Activity != nil && t.Activity.Bytes > 0 {
+			h.fact(true, "moves", "pace", wMoves, "%s had moved %d bytes in %d reads and writes in the last %s", who, t.Activity.Bytes, t.Activity.Calls, t.CPUWindow.Round(10*time.Millisecond))
+		} else {
+			h.fact(true, "moves", "pace", wMoves, "%s runs through calls that begin and end", who)
+		}
+	default:
+		h.fact(true, "running", "pace", wSpinning, "%s running in its code without a system call", plural(s.running, "thread"))
 	}
 }
 
@@ -141,7 +183,11 @@ func (c *Case) lookAtThreads() stalled {
 	rank := 0
 	for i := range c.Crash.Threads {
 		busy := i < len(c.Stacks) && c.busy(i)
-		if r := s.count(&s.graph.Waits[i], busy); r > rank {
+		r := s.count(&s.graph.Waits[i], busy)
+		if s.graph.Waits[i].Pace == waits.Circles {
+			r++ // of several that run
+		}
+		if r > rank {
 			rank, s.who = r, i
 		}
 	}
@@ -189,6 +235,8 @@ func (s *stalled) kind() string {
 	switch {
 	case s.cycle != nil:
 		return kindDeadlock
+	case s.who >= 0 && s.graph.Waits[s.who].Pace == waits.Moves:
+		return kindSlow
 	case s.chain != nil && s.chain.Dead != 0:
 		return kindAbandoned
 	case s.chain != nil:
@@ -196,15 +244,22 @@ func (s *stalled) kind() string {
 		case waits.IO, waits.Poll, waits.Child, waits.Accept:
 			return kindBlockedIO
 		case waits.Running:
-			return kindSpin
+			return s.runningKind()
 		}
 		return kindNoProgress
 	case s.running > 0:
-		return kindSpin
+		return s.runningKind()
 	case s.io+s.poll > s.locked:
 		return kindBlockedIO
 	}
 	return kindNoProgress
+}
+
+func (s *stalled) runningKind() string {
+	if s.who >= 0 && s.graph.Waits[s.who].Pace == waits.Moves {
+		return kindSlow
+	}
+	return kindSpin
 }
 
 // busy reports whether a thread was stopped in the middle of the program's own code.
@@ -228,12 +283,16 @@ func (c *Case) busy(i int) bool {
 
 // blameThread blames the program's function on the stack of the thread that tells most.
 func (c *Case) blameThread(h *Hypothesis, i int) {
-	if i < 0 || i == c.Crash.Focus {
+	steady := 0
+	if i >= 0 {
+		steady = c.waitGraph().Waits[i].Steady
+	}
+	if i < 0 || i == c.Crash.Focus && steady == 0 {
 		c.blameSuspect(h)
 		return
 	}
 	st := c.stackOf(i)
-	suspect := st.program()
+	suspect := st.programFrom(steady)
 	extern := ""
 	if op := st.operation(suspect); op >= 0 {
 		extern = st.symbol(op)

@@ -72,8 +72,9 @@ func (c *Case) describeHang(h *Hypothesis, s stalled) {
 	case s.chain != nil:
 		c.describeChain(h, s, who)
 	case h.Kind == kindSpin:
-		h.Title = "It hangs: " + who + " runs for ever"
-		h.next("look for a loop in " + who + " whose condition never changes")
+		c.describeSpin(h, s, who, "")
+	case h.Kind == kindSlow:
+		c.describeSlow(h, s, who)
 	case h.Kind == kindBlockedIO:
 		h.Title = "It hangs: " + who + " waits for input or output that never comes"
 		if s.who >= 0 && s.graph.Waits[s.who].Text != "" {
@@ -169,12 +170,46 @@ func (c *Case) describeChain(h *Hypothesis, s stalled, who string) {
 		h.Title = fmt.Sprintf("It hangs: %s waits for input or output that does not come, and %s%s", who, probably, others)
 		h.next("give the operation a time limit, and do not hold a lock over it", "find the other end: ls -l /proc/PID/fd; ss -tnp")
 	case kindSpin:
-		h.Title = fmt.Sprintf("It hangs: %s runs and does not end, and %s%s", who, probably, others)
-		h.next("look for a loop in " + who + " whose condition never changes")
+		c.describeSpin(h, s, who, ", and "+probably+others)
+	case kindSlow:
+		c.describeSlow(h, s, who)
 	default:
 		h.Title = fmt.Sprintf("It hangs: %s does not go on, and %s%s", who, probably, others)
 		h.next("find what " + who + " waits for: it holds up the others")
 	}
+}
+
+// describeSpin tells of a thread that runs and does not end; others is what else is to be said of it.
+func (c *Case) describeSpin(h *Hypothesis, s stalled, who, others string) {
+	w := &s.graph.Waits[s.who]
+	switch {
+	case w.Pace == waits.Circles && w.Name != "":
+		h.Title = fmt.Sprintf("It hangs: %s runs in a circle until %s changes%s", who, w.Name, others)
+		h.next("find who should change "+w.Name+", and whether that thread has ended or waits", "let it wait on a condition variable instead of running")
+	case w.Pace == waits.Circles:
+		h.Title = fmt.Sprintf("It hangs: %s runs in a circle that nothing in it ends%s", who, others)
+		h.next("look at the condition of the loop in " + who + ": only another thread could change it")
+	default:
+		h.Title = fmt.Sprintf("It hangs: %s runs and does not end%s", who, others)
+		h.next("look for a loop in "+who+" whose condition never changes", "if it may take that long, give --stall-after a longer time")
+	}
+	if s.chain == nil {
+		h.Summary = fmt.Sprintf("Thread %s%s %s. %s", c.threadLabel(s.who), c.inFunction(s.who), orElse(w.Text, "runs"), c.threadSummary())
+	}
+}
+
+// describeSlow tells of a thread that was at work when the time was up.
+func (c *Case) describeSlow(h *Hypothesis, s stalled, who string) {
+	w := &s.graph.Waits[s.who]
+	h.Title = "It says nothing, but " + who + " was at work when the time was up: perhaps it is only slow"
+	doing := "runs: calls inside of it begin and end"
+	if w.Kind != waits.Running {
+		doing = orElse(w.Text, "waits") + ", and had been reading or writing all the time before"
+	} else if x := c.Crash.Threads[s.who].Activity; x != nil && x.Bytes > 0 {
+		doing = "runs, and reads or writes"
+	}
+	h.Summary = fmt.Sprintf("Thread %s%s %s. %s", c.threadLabel(s.who), c.inFunction(s.who), doing, c.threadSummary())
+	h.next("give --stall-after a longer time", "if it never ends: look for an outer loop in "+who+" whose condition never changes")
 }
 
 // waitersWords names the threads that wait for one directly.
@@ -256,6 +291,7 @@ var docHang = Doc{
 		kindAbandoned:  "a thread waits for a lock whose owner has ended without giving it back",
 		kindBlockedIO:  "a thread in the middle of work waits for input, output, a connection or a child process",
 		kindSpin:       "a thread runs and gets nowhere",
+		kindSlow:       "a thread is at work: its calls begin and end, or it reads and writes all the time",
 		kindNoProgress: "every thread waits, and who should end that is not known, or nobody has anything to do",
 	},
 	Text: `Nothing was seen of the program for the time that --stall-after allows; then all its threads were frozen and looked at. In the
@@ -267,6 +303,10 @@ them, and a thread that is joined is known; Rust's Mutex and RwLock record nobod
 stacks and is likely at most. From this follows who waits for whom. A ring of recorded owners without a time limit is a
 proof of a deadlock; one with a likely owner is called probable. A chain that leads to a thread which reads, runs or sleeps
 ends there: that thread is the cause, and those behind it are its victims.
+
+A thread that runs is looked at several times, and then made to execute single instructions: when two rounds of a loop are the
+same in every register, it goes in a circle until somebody else changes what it reads. Otherwise a loop without end and a
+long one look the same as long as they stay in one call; calls that begin and end, and data that is moved, speak for work.
 
 A thread counts as in the middle of work when the program's own code is on its stack. Waiting in accept, on connections
 that clients made, in a timer or in the loop of a scheduler is a server's rest and tells nothing.

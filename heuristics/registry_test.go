@@ -18,7 +18,7 @@ var contract = map[string][]string{
 	idArithmetic: nil, idMisaligned: nil, idIllegal: nil,
 	idPanic: {kindMeshPanic, kindRuntime, kindCaught, kindAllocation, kindAssertion, kindException, kindAbort},
 	idExit:  nil, idDatabase: {kindUnreachable, kindAuth, kindNoDatabase, kindNoSchema, kindNoExtension, kindOther},
-	idPort: {kindHTTP, kindWebSocket, kindOther}, idHang: {kindDeadlock, kindAbandoned, kindBlockedIO, kindSpin, kindNoProgress},
+	idPort: {kindHTTP, kindWebSocket, kindOther}, idHang: {kindDeadlock, kindAbandoned, kindBlockedIO, kindSpin, kindSlow, kindNoProgress},
 	idOutOfMemory: nil, idKilled: nil, idBrokenPipe: nil, idStale: nil, idUnknown: nil,
 }
 

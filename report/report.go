@@ -171,6 +171,7 @@ type Stack struct {
 // Wait is what one thread waits for.
 type Wait struct {
 	Kind      string   `json:"kind"`      // "running" | "lock" | "condition" | "join" | "reply" | "io" | "poll" | "accept" | "sleep" | "child" | "signal" | "other" | "unknown"
+	Text      *string  `json:"text"`      // for people: "waits for thread 12 to end"
 	Primitive *string  `json:"primitive"` // "pthread-mutex", "rust-channel" ...
 	Address   *Hex     `json:"address"`   // of the lock or condition
 	Name      *string  `json:"name"`      // the variable there, or the service that was asked
@@ -180,6 +181,7 @@ type Wait struct {
 	Timed     bool     `json:"timed"`     // the wait ends by itself
 	LimitS    *float64 `json:"limit_s"`   // after how long at most, where that is known
 	Rest      bool     `json:"rest"`      // it waits for work from outside
+	Pace      *string  `json:"pace"`      // of a thread that runs or moves data: "circles" | "stays" | "moves"
 }
 
 // Holder is a thread that another one waits for.

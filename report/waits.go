@@ -110,20 +110,12 @@ func waitLine(r *Report, tid int) string {
 		if f := ownFrame(s); f != nil {
 			line += " in " + frameName(*f)
 		}
-		return line + ": " + orElse(waitWords(s), "runs")
+		if s.Wait == nil {
+			return line
+		}
+		return line + ": " + orElse(deref(s.Wait.Text), s.Wait.Kind)
 	}
 	return fmt.Sprintf("thread %d", tid)
-}
-
-// waitWords is what a thread waits for without the system call's name.
-func waitWords(s Stack) string {
-	w := deref(s.Waits)
-	for i := range w {
-		if w[i] == ',' && i+2 < len(w) {
-			return w[i+2:]
-		}
-	}
-	return w
 }
 
 // ownFrame is the innermost frame of the program's own code.

@@ -9,6 +9,8 @@ package waits
 import (
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"meshdiag/crash"
 	"meshdiag/profile"
 	"meshdiag/symbols"
@@ -56,8 +58,14 @@ type Wait struct {
 	LeftKnown bool
 	// Rest is true when it waits for work from outside, as a server without clients does.
 	Rest bool
-	Call string // the system call; "" none
-	Text string // what it waits for, for people: "waits for thread 12 to end"
+	// Pace is how a thread moves that runs, or that sleeps only for moments; "" for the others.
+	Pace Pace
+	// Steady is the innermost frame of the program's code whose call lasted over all looks at a thread that runs.
+	Steady int
+	// Reads is the memory that a thread in a circle reads again and again, 0 unknown; Name is its variable.
+	Reads uint64
+	Call  string // the system call; "" none
+	Text  string // what it waits for, for people: "waits for thread 12 to end"
 }
 
 // Holder is a thread that another one waits for.
@@ -110,6 +118,7 @@ func Analyze(c *crash.Crash, stacks []symbols.Stack, p *profile.Profile, names N
 	}
 	a.findHolders(g)
 	a.findReplies(g)
+	a.paces(g)
 	for i := range g.Waits {
 		w := &g.Waits[i]
 		w.Rest = a.rests(w)
@@ -145,6 +154,8 @@ func (a *analysis) look(i int) Wait {
 	switch call.Number {
 	case sysFutex:
 		a.futex(i, &w, call.Args)
+	case unix.SYS_SCHED_YIELD:
+		w.Kind = Running
 	default:
 		a.system(&w, call)
 	}
@@ -211,4 +222,13 @@ func (a *analysis) thread(tid int) (int, bool) {
 		return -1, false
 	}
 	return i, ok
+}
+
+// foreign reports whether frames of that kind are not the program's own code.
+func foreign(k profile.FrameKind) bool {
+	switch k {
+	case profile.KindLibc, profile.KindStd, profile.KindRuntime:
+		return true
+	}
+	return false
 }

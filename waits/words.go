@@ -38,6 +38,8 @@ var addressless = map[profile.Primitive]bool{profile.RustScope: true, profile.Pa
 // words says what a thread waits for: "waits for the mutex accounts (0x404080), which thread 12 has".
 func (a *analysis) words(i int, w *Wait) string {
 	switch w.Kind {
+	case Running:
+		return runningWords(w)
 	case Lock, Condition:
 		return "waits for " + a.object(w) + a.holderWords(i, w) + w.limitWords()
 	case Join:
@@ -74,6 +76,24 @@ func (a *analysis) words(i int, w *Wait) string {
 		return "waits for a signal" + w.limitWords()
 	}
 	return ""
+}
+
+func runningWords(w *Wait) string {
+	switch w.Pace {
+	case Circles:
+		switch {
+		case w.Name != "":
+			return fmt.Sprintf("runs in a circle, reading %s (%#x) again and again", w.Name, w.Reads)
+		case w.Reads != 0:
+			return fmt.Sprintf("runs in a circle, reading the memory at %#x again and again", w.Reads)
+		}
+		return "runs in a circle"
+	case Stays:
+		return "runs, in one call of one function all the time"
+	case Moves:
+		return "runs, and gets on: calls begin and end, or data is moved"
+	}
+	return "runs"
 }
 
 // object is the lock or condition with its name and address.
