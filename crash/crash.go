@@ -22,7 +22,8 @@ type Crash struct {
 	Panics   []Sighting // first-chance sightings before the last one (panics caught, signals handled), oldest first
 	Warnings []string   // what could not be observed and why, in sentences
 
-	Incomplete bool // a core that is cut short or damaged: there was more to observe
+	Incomplete bool   // a core that is cut short or damaged: there was more to observe
+	World      *World // nil when it was not asked: only where threads are seen waiting
 }
 
 // Source says where an observation came from.
@@ -123,6 +124,8 @@ type Thread struct {
 	// from waiting. CPUWindow is 0 when it was not measured (it is for a stall).
 	CPU       time.Duration
 	CPUWindow time.Duration
+	Activity  *Activity // over the same window; nil when it was not measured
+	Motion    *Motion   // of a thread that ran; nil otherwise
 }
 
 // Syscall is the system call a thread was stopped in.

@@ -49,7 +49,7 @@ func (w *walk) report() *report.Report {
 	for _, x := range w.found.RuledOut {
 		r.RuledOut = append(r.RuledOut, report.RuledOut{ID: x.ID, Why: said(x.Why)})
 	}
-	r.Threads = w.threads()
+	r.Threads, r.Waits = w.threads(), w.graph()
 	if w.skipped > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("The stacks of %d of %d threads were not read.", w.skipped, len(w.crash.Threads)))
 	}

@@ -121,6 +121,7 @@ func (w *walk) fault() {
 
 // causes weighs the evidence.
 func (w *walk) causes() {
+	w.lookAtWaits()
 	w.c.Kind = heuristics.Interpret(&w.c)
 	w.c.Checks = w.checks()
 	w.found = heuristics.Run(&w.c)

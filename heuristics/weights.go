@@ -344,15 +344,26 @@ const (
 
 // hang
 const (
-	wStalled       = 2.5  // the watchdog froze it alive
-	wSpinning      = 1.5  // a thread runs
-	wLocked        = 1.5  // threads at work wait for locks
+	wStalled       = 2.4  // the watchdog froze it alive: why it stands still is another question
+	wCycle         = 3.0  // threads wait for each other in a ring, by what the locks record
+	wProbableCycle = 2.0  // the same, with an owner that is only likely or a wait with a time limit
+	wOwnerEnded    = 2.8  // a lock's owner is no thread any more
+	wHoldsWhile    = 2.0  // a thread that others wait for is itself blocked outside of the process
+	wHoldsAndRests = 1.2  // a thread that others wait for waits for a signal or sleeps
+	wNobodyLeft    = 2.0  // every thread waits for another one of the process
+	wCircles       = 2.8  // a thread goes round in a circle, register by register
+	wStays         = -1.1 // a thread runs in one call all the time: a loop without end, or a long one
+	wMoves         = -1.3 // a thread runs and its calls begin and end, or data is moved
+	wSpinning      = -1.1 // a thread runs, and how was not looked at
+	wLocked        = 1.2  // threads at work wait for locks, and nobody knows who has them
 	wBlockedIO     = 1.2  // threads at work wait for input or output
-	wIdle          = 0.3  // all threads rest
+	wIdle          = -1.6 // all threads rest: nothing is stuck
 	wAwaiting      = -1.0 // threads wait for one another, or for work
 	wStartedUp     = -1.5 // its start-up was complete: a server at rest looks like this
 	wNotStarted    = 0.5  // its start-up was not complete
 	wHangExplained = -2.5 // it had said why it cannot do its job
+	wSnapshot      = -1.5 // one look at a living process does not tell whether a wait lasts
+	wSnapshotStill = -0.8 // no thread had woken for a moment before
 )
 
 // unknown

@@ -168,6 +168,7 @@ func threads(c *crash.Crash, n *notes) {
 	})
 	for i := range c.Threads {
 		t := &c.Threads[i]
+		systemCall(t)
 		if t.TID == c.Target.PID && n.process != nil {
 			t.Name = n.process.Name
 		}
@@ -185,6 +186,17 @@ func threads(c *crash.Crash, n *notes) {
 		}
 	} else {
 		c.Threads[c.Focus].Signal = nil
+	}
+}
+
+// systemCall reads off a thread's registers what it was doing in the kernel when it was stopped for the dump.
+func systemCall(t *crash.Thread) {
+	if !t.RegsOK {
+		return
+	}
+	waits := false
+	if t.Syscall, waits = t.Regs.Syscall(); waits {
+		t.State = "S"
 	}
 }
 

@@ -49,6 +49,7 @@ func (t *text) sections() {
 	t.happened()
 	t.provenance()
 	t.causes()
+	t.waitGraph()
 	t.ruledOut()
 	t.stacks()
 	t.output()

@@ -11,7 +11,7 @@ import (
 
 const (
 	maxParted   = 64 // processes of the target's making whose names are kept after their end
-	maxChildren = 16 // deaths by signal that are kept
+	maxDeaths   = 16 // deaths by signal that are kept
 	maxArgBytes = 4096
 )
 
@@ -80,7 +80,7 @@ func (t *tracer) childDied(p *process, ws unix.WaitStatus) {
 	if p == t.target || !ws.Signaled() || p.dead == nil {
 		return
 	}
-	if len(t.children) >= maxChildren {
+	if len(t.children) >= maxDeaths {
 		t.children = append(t.children[:0], t.children[1:]...)
 	}
 	t.children = append(t.children, *p.dead)
