@@ -12,6 +12,7 @@ import "time"
 // "unknown" value; they are never filled with a guess.
 type Crash struct {
 	Target   Target
+	Process  *Process // nil when nothing is known of it
 	Outcome  Outcome
 	Threads  []Thread // all threads at the freeze, the leader first, then by rising TID
 	Focus    int      // index into Threads of the thread the report is about; -1 when there is none (it exited)
@@ -75,7 +76,7 @@ type Outcome struct {
 	// OOMKillSeen is true when the process ended by SIGKILL and the kernel's out-of-memory killer ended some process on this
 	// machine while it ran; false also when that is not known.
 	OOMKillSeen bool
-	Sender      *Process      // who sent the fatal signal; nil when nobody did, or it is not known
+	Sender      *OtherProcess // who sent the fatal signal; nil when nobody did, or it is not known
 	Forwarded   bool          // the signal was sent to the observer, which passed it on
 	Asked       int           // number of a signal that asks a program to end (SIGTERM, SIGINT, SIGHUP, SIGQUIT) and that a handler of it took; 0 none
 	CPU         time.Duration // processor time of the whole process at its end; 0 unknown
@@ -152,7 +153,18 @@ type Mapping struct {
 	Path     string // file path, "[heap]", "[stack]", "[vdso]" or ""
 	Deleted  bool   // the file was deleted or replaced after it was mapped
 	FileSize int64  // size of the file at the freeze; -1 unknown
+	Traits   Traits // what decides whether it goes into a core
 }
+
+// Traits are what /proc/PID/smaps tells of a mapping beyond maps, as far as it matters for core dumps.
+type Traits uint8
+
+const (
+	TraitsKnown Traits = 1 << iota // the other bits were read
+	OwnPages                       // private pages that the process has written, in memory or in swap
+	DontDump                       // not to be dumped: madvise(MADV_DONTDUMP), or memory of a device
+	HugePages                      // of hugetlbfs
+)
 
 // Perms is a set of mapping permissions.
 type Perms uint8

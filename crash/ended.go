@@ -2,8 +2,8 @@ package crash
 
 import "time"
 
-// Process is another process as it was when it was looked at.
-type Process struct {
+// OtherProcess is another process as it was when it was looked at.
+type OtherProcess struct {
 	PID  int
 	PPID int      // 0 unknown
 	UID  int      // -1 unknown
@@ -15,7 +15,7 @@ type Process struct {
 // DeadChild is a process that the target had started, or one of its children had, and that died of a signal while it was
 // watched.
 type DeadChild struct {
-	Process
+	OtherProcess
 	Signal Signal        // PID and UID of the sender where its delivery was seen
 	Core   bool          // it dumped core
 	At     time.Duration // since launch

@@ -24,6 +24,7 @@ func (w *walk) base() *report.Report {
 		Tool:   report.Tool{Version: w.options.Version},
 		Target: report.Target{Path: report.Clean(c.Target.Path), Args: report.MaskArgs(c.Target.Args), Arch: c.Target.Arch,
 			Source: string(c.Target.Source)},
+		Process:    process(c),
 		Outcome:    w.outcome(),
 		Provenance: []report.Step{}, Causes: []report.Cause{}, RuledOut: []report.RuledOut{}, Threads: []report.Stack{},
 		Output: w.output(), Checks: []report.Check{}, Warnings: []string{},

@@ -94,7 +94,7 @@ var byKernel = map[unix.Signal]string{
 }
 
 // processWords is "its own child process 12 (kill)", "process 77 (timeout 5 ./app, user 0)".
-func processWords(p *crash.Process, uid int) string {
+func processWords(p *crash.OtherProcess, uid int) string {
 	who := "process"
 	if p.Kin {
 		who = "its own child process"

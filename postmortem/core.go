@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sort"
 	"time"
 
@@ -19,11 +20,10 @@ import (
 // Core is an opened core dump.
 type Core struct {
 	Crash *crash.Crash
-	// What the notes say of the process beyond crash.Crash.
-	Name string // process name, at most 15 bytes
-	UID  int    // -1 unknown
-	Time time.Time
-	file *os.File
+	Name  string // process name, at most 15 bytes; "" unknown
+	// Systemd is true for a file that systemd-coredump stored: the journal may know more.
+	Systemd bool
+	file    *os.File
 }
 
 // Close releases the file; the Crash's memory is unreadable afterwards.
@@ -32,7 +32,7 @@ func (c *Core) Close() error { return c.file.Close() }
 // Open reads the headers and notes of a core; Stdin is a path, too. A file that is no core gives a *NotACoreError.
 func Open(path string) (*Core, error) {
 	if path == Stdin {
-		c, err := open(os.Stdin)
+		c, err := open(os.Stdin, "")
 		if err != nil {
 			return nil, fmt.Errorf("stdin: %w", err)
 		}
@@ -43,15 +43,15 @@ func Open(path string) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := open(f)
+	c, err := open(f, path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
 }
 
-// open takes over f, and closes it when it is no core.
-func open(f *os.File) (core *Core, err error) {
+// open takes over f, and closes it when it is no core. path is "" for one that has none.
+func open(f *os.File, path string) (core *Core, err error) {
 	defer func() {
 		if err != nil {
 			f.Close()
@@ -73,7 +73,7 @@ func open(f *os.File) (core *Core, err error) {
 			return nil, err
 		}
 		f.Close()
-		f = file
+		f, path = file, ""
 		if info, err = f.Stat(); err != nil {
 			return nil, err
 		}
@@ -83,6 +83,13 @@ func open(f *os.File) (core *Core, err error) {
 		return nil, err
 	}
 	core.file = f
+	if path == "" {
+		return core, nil // a pipe: no name or time of a file tells of the death
+	}
+	if real, err := filepath.Abs(path); err == nil {
+		path = real
+	}
+	core.witnesses(f, path, uint64(info.Size()), modified)
 	return core, nil
 }
 
@@ -103,9 +110,9 @@ func read(f io.ReaderAt, fileSize uint64, modified time.Time) (*Core, error) {
 	if p, ok := r.(prefetcher); ok {
 		p.prefetch(wanted(h.segments, n))
 	}
-	c := &Core{Crash: observe(r, size, h, n, modified), UID: -1, Time: modified}
+	c := &Core{Crash: observe(r, size, h, n, modified)}
 	if n.process != nil {
-		c.Name, c.UID = n.process.Name, int(n.process.UID)
+		c.Name = n.process.Name
 	}
 	return c, nil
 }
@@ -137,6 +144,7 @@ func observe(r io.ReaderAt, size uint64, h *headers, n *notes, written time.Time
 		c.Warnings = append([]string{fmt.Sprintf("the core is cut short: %s%d bytes were expected and %d are there", atLeast, h.expected, size)}, c.Warnings...)
 	}
 	threads(c, n)
+	c.Process = fromNotes(n)
 	mappings(c, h.segments, n, written)
 	identify(c, n)
 	if n.seen != nil {

@@ -83,6 +83,11 @@ func (t *text) happened() {
 	if words := programWords(r); words != "" {
 		t.row("program", span{words, plain})
 	}
+	for _, row := range processRows(r) {
+		if row[1] != "" {
+			t.row(row[0], span{row[1], plain})
+		}
+	}
 	if s := r.Outcome.Signal; s != nil {
 		t.row("signal", span{signalWords(s), plain})
 	} else {

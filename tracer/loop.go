@@ -29,11 +29,11 @@ type tracer struct {
 
 	sightings sightings
 	warnings  []string
-	blind     string            // why panics of the present image are not seen, "" when they are
-	parted    []crash.Process   // processes that the target had started and that are gone, the last ones
-	children  []crash.DeadChild // those that died of a signal
-	lastSent  *crash.Signal     // the last signal that was delivered to the target and may have killed it
-	caught    [65]bool          // signals (by number) that the target had a handler for when last looked at
+	blind     string               // why panics of the present image are not seen, "" when they are
+	parted    []crash.OtherProcess // processes that the target had started and that are gone, the last ones
+	children  []crash.DeadChild    // those that died of a signal
+	lastSent  *crash.Signal        // the last signal that was delivered to the target and may have killed it
+	caught    [65]bool             // signals (by number) that the target had a handler for when last looked at
 	inspected bool
 	final     *unix.WaitStatus // set when the target was reaped
 	ended     crash.Outcome    // what was told to Inspect

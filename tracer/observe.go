@@ -34,6 +34,7 @@ func (t *tracer) observe(focus *thread, out crash.Outcome) *crash.Crash {
 	mem := &liveMemory{tid: focus.tid, file: t.target.mem, breaks: t.target.breaks}
 	c := &crash.Crash{
 		Target:  t.describe(focus.tid),
+		Process: seenNow(focus.tid),
 		Outcome: out,
 		Memory:  mem,
 		Focus:   -1,
@@ -42,6 +43,9 @@ func (t *tracer) observe(focus *thread, out crash.Outcome) *crash.Crash {
 	c.Mappings, mem.maps = maps, maps
 	if err != nil {
 		t.warn("The memory map is incomplete: " + err.Error() + ".")
+	}
+	if t.o.ForCore {
+		pageTraits(focus.tid, maps)
 	}
 	if data, err := procFile(focus.tid, "auxv"); err == nil {
 		c.Auxv = parseAuxv(data)

@@ -26,6 +26,9 @@ type Options struct {
 	Breakpoints []string
 	Resolve     func(path string, names []string) (map[string]uint64, error)
 
+	// ForCore says that Inspect may write a core: the mappings' traits are read.
+	ForCore bool
+
 	// Inspect is called exactly once, on the tracing thread: while the program is frozen at its last moment, or with what is
 	// left when it is already gone, or when it could not be launched. The Crash's Memory is readable only during the call.
 	Inspect func(c *crash.Crash)
