@@ -30,5 +30,5 @@ func Core(ctx context.Context, o CoreOptions) (*report.Report, error) {
 		core.Crash.Target.Path = o.Exe
 	}
 	o.Options.exe, o.Options.sysroot = o.Exe, o.Sysroot
-	return Report(core.Crash, o.Options)
+	return Report(ctx, core.Crash, o.Options)
 }

@@ -17,6 +17,8 @@ type Options struct {
 	Version string // of meshdiag, for the report
 	Probes  Probes // which questions to the world outside are asked
 
+	Fetching Fetching // of binaries that are not on this machine
+
 	exe, sysroot string // where binaries are, when not where the observation says
 }
 

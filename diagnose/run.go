@@ -21,7 +21,7 @@ func run(ctx context.Context, o RunOptions) (*report.Report, error) {
 		Path: o.Path, Args: o.Args, StallAfter: o.StallAfter, Stdout: o.Stdout, Stderr: o.Stderr,
 		Breakpoints: panicSymbols, Resolve: resolve, ForCore: o.SaveCore != "",
 		Inspect: func(c *crash.Crash) {
-			if rep, failed = Report(c, o.Options); failed == nil && o.SaveCore != "" {
+			if rep, failed = Report(ctx, c, o.Options); failed == nil && o.SaveCore != "" {
 				unsaved = saveCore(o.SaveCore, c, o.CoreFilter)
 			}
 		},

@@ -29,7 +29,7 @@ func Run(c *Case) Diagnosis {
 	ranked, none := Rank(all)
 	if kind == crash.Healthy {
 		d.Causes = slices.DeleteFunc(ranked, func(h Hypothesis) bool {
-			return h.Kind != kindCaught && !outside(h.ID) || Score(&h) < noneScore
+			return h.Kind != kindCaught && h.ID != idHang && !outside(h.ID) || Score(&h) < noneScore
 		})
 		return d
 	}

@@ -2,6 +2,7 @@ package postmortem
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -130,6 +131,7 @@ func TestCompressedCores(t *testing.T) {
 	for name, pack := range map[string]func(io.Writer) (io.WriteCloser, error){
 		"zst": zstdWriter,
 		"lz4": func(w io.Writer) (io.WriteCloser, error) { return lz4.NewWriter(w), nil },
+		"gz":  func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil },
 		"xz":  func(w io.Writer) (io.WriteCloser, error) { return xz.NewWriter(w) },
 	} {
 		t.Run(name, func(t *testing.T) {

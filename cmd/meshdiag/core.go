@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"meshdiag/diagnose"
 	"meshdiag/postmortem"
@@ -17,9 +18,9 @@ const coreLong = `Read the core dump of a program that died elsewhere or earlier
 live run would have given, from whatever is left.
 
 Cores of the kernel, of gdb's gcore and of "meshdiag save" are read, also as systemd-coredump
-stores them (zstd, lz4, xz); nothing is unpacked to disk. Without CORE the newest one is
-taken that can be found for this user: by kernel.core_pattern, in the stores of
-systemd-coredump and of "meshdiag handler", in the current folder. It is named on stderr.
+stores them (zstd, lz4, xz) or with gzip; nothing is unpacked to disk. CORE may be a pipe,
+or "-" for stdin. Without CORE the newest one is taken that can be found for this user: by kernel.core_pattern,
+in the stores of systemd-coredump and of "meshdiag handler", in the current folder. It is named on stderr.
 
 --list lists them all, and what the journal knows of crashes whose core is gone or is not for
 this user, as text or with --format json. Only what this user may read is listed.
@@ -28,7 +29,10 @@ Whose core it is (process, user, unit, container) and when it died is told with 
 for it: the core, the handler, systemd-coredump's attributes or journal, the file's name.
 
 The binaries are looked for where the core says they were. One with another build ID than
-the core's is named and not used.
+the core's is named and not used. Files that lie nowhere (the executable, the libraries on
+a stack, their debug information) are fetched by build ID from the debuginfod servers in
+DEBUGINFOD_URLS, where that is set, and kept where gdb keeps its own. An interrupt (Ctrl-C)
+ends only the fetching. See debuginfod-client-config(7) for its other variables.
 
 Exit status: 0 the core is of a program that had no fault; 1 meshdiag failed; 2 wrong
 usage; 3 a fault was diagnosed. With --exit-status=target it is 128 plus the number of the
@@ -38,8 +42,10 @@ const coreExample = `  meshdiag core                                  the newest
   meshdiag core --list
   meshdiag core --list --format json
   meshdiag core core.1234
+  ssh host cat core.1234 | meshdiag core -
   meshdiag core --exe ./build/server core.zst    the binary is not where the core says
   meshdiag core --sysroot ./image core           nor are its libraries
+  meshdiag core --no-debuginfod core             ask no server
   meshdiag core --format json -o r.json core`
 
 // coreFlags are the flags of meshdiag core.
@@ -47,6 +53,7 @@ type coreFlags struct {
 	diagnosing
 	exe, sysroot string
 	list         bool
+	noFetch      bool
 }
 
 func newCore(status *int) *cobra.Command {
@@ -80,6 +87,7 @@ func newCore(status *int) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&c.exe, "exe", "", "the program's executable, when it is not where the core says (`FILE`)")
 	f.StringVar(&c.sysroot, "sysroot", "", "`DIR` under which the core's paths are looked up first")
+	f.BoolVar(&c.noFetch, "no-debuginfod", false, "use neither the servers of DEBUGINFOD_URLS nor what was fetched from them earlier")
 	f.BoolVar(&c.list, "list", false, "list the cores that can be found and the crashes that the journal knows, newest first")
 	return cmd
 }
@@ -101,10 +109,19 @@ func (c *coreFlags) run(ctx context.Context, path string) (int, error) {
 		return 0, err
 	}
 	defer out.discard()
-	r, err := diagnose.Core(ctx, diagnose.CoreOptions{Options: c.options(), Path: path, Exe: c.exe, Sysroot: c.sysroot})
+	o := diagnose.CoreOptions{Options: c.options(), Path: path, Exe: c.exe, Sysroot: c.sysroot}
+	var problems []string
+	if !c.noFetch {
+		o.Fetching, problems = fromServers()
+	}
+	if path == postmortem.Stdin && term.IsTerminal(0) {
+		return 0, errUsage("core", "it reads a core from stdin, and stdin is a terminal")
+	}
+	r, err := diagnose.Core(ctx, o)
 	if err != nil {
 		return 0, errReadCore(path, err)
 	}
+	r.Warnings = append(r.Warnings, problems...)
 	if err := out.write(r); err != nil {
 		return 0, err
 	}

@@ -166,6 +166,7 @@ func run(ctx context.Context, d *diagnosing, o diagnose.RunOptions) (int, error)
 	probes := o.Probes
 	o.Options = d.options()
 	o.Probes = probes
+	o.Fetching = fromCache()
 	if d.takesStdout() {
 		o.Stdout = os.Stderr
 	}
