@@ -101,7 +101,11 @@ func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, det
 			title(h, k.Detail)
 			hs = append(hs, h)
 		}
-		h.fact(true, "check-"+k.ID, "check", wCheckFailed, "a check from outside found: %s", k.Detail)
+		weight := wCheckFailed
+		if k.Hint {
+			weight = wCheckHint
+		}
+		h.fact(true, "check-"+k.ID, "check", weight, "a check from outside found: %s", k.Detail)
 		h.next(k.Next...)
 	}
 	return hs
