@@ -29,7 +29,8 @@ func runExit(c *Case) Finding {
 	h.fact(code == 0 && m != nil, "status-zero", "status", wExitZero, "it exited with 0, but had said that it failed: %q", lineText(m))
 	h.fact(c.namedElsewhere(), "named-cause", "cause", wNamedElsewhere, "what it said points to something more exact")
 	last := c.lastFailure()
-	h.fact(m == nil && last != "", "last-words", "words", wLastWords, "its last words: %q", last)
+	silent := midway && m == nil && code == 0
+	h.fact(m == nil && last != "" && !silent, "last-words", "words", wLastWords, "its last words: %q", last)
 	if c.facts().suspect >= 0 {
 		c.blameSuspect(h)
 	}
@@ -39,11 +40,11 @@ func runExit(c *Case) Finding {
 		h.Title += ", after saying: " + short(m.Line.Text)
 		h.Summary = "It said that it failed and then ended in an orderly way. " + upper(m.Text) + "."
 		h.next(m.Next...)
-	} else if last != "" {
+	} else if last != "" && !silent {
 		h.Title += ", after saying: " + short(last)
 	}
 	if midway {
-		c.midway(h)
+		c.midway(h, silent)
 	}
 	c.refusedByWorld(h)
 	c.childDied(h)
@@ -61,13 +62,13 @@ func (c *Case) stoppedMidway() bool {
 }
 
 // midway tells between which steps a start-up stopped, and what the program does between them.
-func (c *Case) midway(h *Hypothesis) {
+func (c *Case) midway(h *Hypothesis, silent bool) {
 	t := &c.Startup
 	last := t.Steps[t.Last]
 	next := nextStep(t)
 	h.fact(next != "", "midway", "phase", wMidway, "it stopped in its start-up: after %q, and before %q", last.Message, next)
 	h.fact(len(last.Calls) > 0, "calls-between", "phase", wMidway, "between these two it calls %s", calls(last.Calls))
-	if h.Title == "The program gave up by itself: exit status 0" {
+	if silent {
 		h.Kind = kindStartUp
 		h.Title = fmt.Sprintf("It ended in the middle of its start-up, after %q, with status 0", short(last.Message))
 		h.Summary = "It exited as if all were well, but its start-up was not complete: something that it needs was refused, and it did not say so."
