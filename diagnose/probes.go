@@ -154,7 +154,25 @@ func (w *walk) partitionsFrom(want *profile.Database) time.Time {
 	return time.Time{}
 }
 
-func (w *walk) suggestsPorts() bool { return w.points("port-in-use") }
+func (w *walk) suggestsPorts() bool {
+	_, lost := w.lostPeer()
+	return lost || w.points("port-in-use")
+}
+
+// lostPeer is the descriptor that a thread was writing to when SIGPIPE came.
+func (w *walk) lostPeer() (fd int, ok bool) {
+	s, t := w.end.Outcome.Signal, w.end.FocusThread()
+	if s == nil || s.Number != int(unix.SIGPIPE) || t == nil || t.Syscall == nil {
+		return 0, false
+	}
+	switch t.Syscall.Number {
+	case unix.SYS_WRITE, unix.SYS_WRITEV, unix.SYS_PWRITEV, unix.SYS_PWRITEV2, unix.SYS_SENDTO, unix.SYS_SENDMSG, unix.SYS_SENDMMSG, unix.SYS_SENDFILE:
+		return int(int32(t.Syscall.Args[0])), true
+	case unix.SYS_SPLICE:
+		return int(int32(t.Syscall.Args[2])), true
+	}
+	return 0, false
+}
 
 // portIn finds the port in a line about an address that is in use: the last number behind a colon.
 var portIn = regexp.MustCompile(`:(\d{1,5})\b`)
@@ -166,6 +184,11 @@ func (w *walk) askPorts(context.Context) []probe.Check {
 		if port > 0 && port < 1<<16 && !asked[port] {
 			asked[port] = true
 			out = append(out, probe.PortFree(port, w.end.Target.PID, what, kind))
+		}
+	}
+	if fd, ok := w.lostPeer(); ok {
+		if c, ok := probe.Peer(w.end.Target.PID, fd); ok {
+			out = append(out, c)
 		}
 	}
 	for i := range w.c.Messages {
