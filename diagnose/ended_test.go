@@ -210,6 +210,8 @@ func TestOutOfMemoryKill(t *testing.T) {
 			say: []string{"The kernel ended it: its control group had used up its memory", "which may use 96.0 MiB", "ended 1 process in its control group"}}
 		r := diagnosed(t, os.Getenv(inMemoryGroup))
 		e.judge(t, r)
+		child := ending{outcome: "exited", cause: "exit-failure/child-died", say: []string{"The kernel ended its child process", "app) for want of memory", "exited with status 1"}}
+		child.judge(t, diagnosed(t, "/bin/sh", "-c", `"$0" || exit 1`, os.Getenv(inMemoryGroup)))
 		if text := whole(r); strings.Contains(text, "the kernel's log") && !strings.Contains(text, "Killed process ") && !strings.Contains(text, "oom-kill:") {
 			t.Error(text)
 		}

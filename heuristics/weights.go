@@ -323,6 +323,7 @@ const (
 	wChildStatus   = 2.6  // the exit status is that of a shell whose command died of the signal
 	wChildDied     = 1.6  // a child died of a signal, and then it gave up
 	wChildGone     = 0.3  // the same by SIGKILL, which parents use
+	wChildStarved  = 2.6  // the kernel's log says that it ended the child for want of memory
 	wChildKilled   = -1.5 // that child it had ended itself
 	wMidway        = 1.0  // its start-up was not complete
 	wWasFailing    = -1.5 // it had said that something failed
