@@ -3,5 +3,5 @@ package diagnose
 // CompareReports is for tests that cannot be in this package, because the lab may not be imported by it.
 var (
 	CompareReports = compareReports
-	NeedPlainCores = needPlainCores
+	BuildMeshdiag  = buildMeshdiag
 )

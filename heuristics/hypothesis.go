@@ -3,6 +3,7 @@ package heuristics
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"meshdiag/profile"
 )
@@ -60,7 +61,7 @@ func (f Finding) ruledOut(id, format string, args ...any) Finding {
 // blame sets the code to read first: a function of the program by its raw symbol and the runtime function at the
 // boundary ("" none), with the places where both are written.
 func (c *Case) blame(h *Hypothesis, symbol, extern string) {
-	h.Blame.Symbol, h.Blame.Extern = symbol, extern
+	h.Blame.Symbol, h.Blame.Extern = strings.TrimSuffix(symbol, coldSuffix), extern
 	h.Blame.Source = c.line(symbol)
 	h.look(h.Blame.Source)
 	for _, s := range []string{extern, symbol} {
@@ -69,6 +70,9 @@ func (c *Case) blame(h *Hypothesis, symbol, extern string) {
 		}
 	}
 }
+
+// coldSuffix marks the part of a function that compilers move away from the rest because it seldom runs.
+const coldSuffix = ".cold"
 
 // blameSuspect blames the frame to read first and the runtime function that it had called.
 func (c *Case) blameSuspect(h *Hypothesis) {
@@ -111,6 +115,13 @@ func (c *Case) disassemble(symbol string) string {
 	}
 	if symbol == "" || path == "" {
 		return ""
+	}
+	st := c.facts().stack
+	for i := range st.frames {
+		if st.symbol(i) == symbol+coldSuffix {
+			symbol += coldSuffix // there it failed, and objdump knows that part by its own name only
+			break
+		}
 	}
 	return fmt.Sprintf("objdump -d --no-show-raw-insn --disassemble=%s %s", quote(symbol), quote(path))
 }

@@ -143,4 +143,11 @@ type Diagnosis struct {
 	Causes   []Hypothesis // best first
 	RuledOut []RuledOut
 	Kind     crash.Kind // the outcome after interpretation
+	Failed   []Failure  // heuristics that could not be run because of a bug in them
+}
+
+// Failure is a heuristic that panicked. The others are not touched by that.
+type Failure struct {
+	ID    string
+	Panic any
 }

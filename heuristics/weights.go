@@ -130,6 +130,7 @@ const (
 	wPointerExpected  = 1.0  // the callee takes an address there
 	wDeclaredNumber   = 2.0  // the compiler is known to declare a number there
 	wOneDeclaration   = -2.5 // the standard library: caller and callee see one declaration
+	wErrorAsNumber    = -1.5 // both sides know it for an address, or for the sign of an error
 	wSwappedRather    = -1.5 // the number is in the wrong place, not of the wrong type
 	wOtherCount       = -1.5 // the two sides disagree on the count: the number is a neighbour
 	wBesidePointer    = -1.2 // an address stands beside the word that was read: rather the wrong word
@@ -221,6 +222,8 @@ const (
 // wild-pointer
 const (
 	wWildValue     = 1.4  // no address that is mapped
+	wFieldOfNull   = 1.0  // small, a multiple of the word size; a number may be so, too
+	wFailedCall    = 1.6  // a documented sign of failure
 	wWildSmall     = 0.8  // a small number usually has a better explanation
 	wWildProtected = 1.0  // mapped, and not for that use
 	wPastEnd       = 2.0  // just outside a mapping

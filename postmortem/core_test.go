@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -105,6 +106,10 @@ func checkObservation(t *testing.T, c *crash.Crash) {
 	}
 	if filepath.Base(c.Target.ExePath) != "threads" {
 		t.Errorf("executable %q", c.Target.ExePath)
+	}
+	heaps := slices.DeleteFunc(slices.Clone(c.Mappings), func(m crash.Mapping) bool { return m.Path != "[heap]" })
+	if len(heaps) != 1 || !heaps[0].PermsOK || heaps[0].Perms != crash.Read|crash.Write {
+		t.Errorf("the heap is %v", heaps)
 	}
 	regs := &c.FocusThread().Regs
 	if m, ok := c.MappingAt(regs.RIP); !ok || m.Perms&crash.Exec == 0 || filepath.Base(m.Path) != "threads" {

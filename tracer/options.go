@@ -3,7 +3,6 @@ package tracer
 import (
 	"context"
 	"os"
-	"runtime"
 	"time"
 
 	"meshdiag/crash"
@@ -55,15 +54,15 @@ func (o *Options) withDefaults() {
 //
 // Cancelling ctx kills the program. The error is only about meshdiag itself: a *ForbiddenError when tracing is not allowed
 // here, or a failure to set up the streams. A program that cannot be launched is an outcome, not an error.
-func Run(ctx context.Context, o Options) (crash.Outcome, error) {
+func Run(ctx context.Context, o Options) (end crash.Outcome, err error) {
 	o.withDefaults()
-	// All ptrace requests, and the waiting, belong to the thread that launched the program.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	t, err := newTracer(o)
-	if err != nil {
-		return crash.Outcome{}, err
-	}
-	defer t.close()
-	return t.run(ctx)
+	onOwnThread(func() {
+		var t *tracer
+		if t, err = newTracer(o); err != nil {
+			return
+		}
+		defer t.close()
+		end, err = t.run(ctx)
+	})
+	return end, err
 }
