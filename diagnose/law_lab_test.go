@@ -68,8 +68,8 @@ func TestLabCoresAgreeWithRun(t *testing.T) {
 }
 
 // labReports runs a fault where the kernel may leave a core, saves one, and returns the reports on all three. The world
-// outside is not asked, as no core tells of it. saved is nil
-// when there was nothing left to save, kernels when the kernel left none.
+// outside is not asked, as no core tells of it. saved is nil when there was nothing left to save, kernels when the kernel
+// left none.
 func labReports(t *testing.T, ctx context.Context, meshdiag string, f lab.Fault, pg *lab.Postgres) (live, saved, kernels *report.Report) {
 	s, err := lab.NewScenario(ctx, f, lab.Variant{}, pg)
 	if err != nil {
