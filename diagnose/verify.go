@@ -190,7 +190,7 @@ func (v *verifier) over(ctx context.Context, wait time.Duration) bool {
 
 func (v *verifier) listening() bool {
 	for _, s := range v.servers() {
-		if !v.taken[s.ID] && !slices.ContainsFunc(probe.Holders(probe.ServerPort(s, v.env)), func(h probe.Holder) bool { return h.PID == v.pid }) {
+		if !v.taken[s.ID] && !probe.Listens(v.pid, probe.ServerPort(s, v.env)) {
 			return false
 		}
 	}
