@@ -75,7 +75,7 @@ var worlds = []world{
 		cause: "missing-extern/load", says: "mesh_pool_execute", typed: "ldd -r"},
 	{name: "shared library gone", make: noRuntime, absent: "libmesh_extra.so",
 		cause: "missing-extern/load", says: "libmesh_extra.so", typed: "ldd"},
-	{name: "program older than its runtime archive", make: stale,
+	{name: "program older than its runtime archive, and no server", make: stale,
 		cause: "database/unreachable", says: "libmesh_rt.a by 3 days", typed: "createuser"},
 
 	{name: "killed by SIGKILL from outside", make: killed("SIGKILL"),
