@@ -22,11 +22,12 @@ const (
 	ProbeArtefact = "artefact"
 	ProbeDatabase = "database"
 	ProbeLimits   = "limits"
+	ProbeLoader   = "loader"
 	ProbePorts    = "ports"
 )
 
 // ProbeNames lists them.
-var ProbeNames = []string{ProbeArtefact, ProbeDatabase, ProbeLimits, ProbePorts}
+var ProbeNames = []string{ProbeArtefact, ProbeDatabase, ProbeLimits, ProbeLoader, ProbePorts}
 
 // Probes say which probes run. The zero value leaves it to the outcome: only the artefact's, which costs a few stat calls,
 // runs always.
@@ -54,6 +55,7 @@ func (w *walk) checks() []heuristics.Check {
 		{ProbeDatabase, w.suggestsDatabase, w.askDatabase},
 		{ProbePorts, w.suggestsPorts, w.askPorts},
 		{ProbeLimits, w.suggestsLimits, w.askLimits},
+		{ProbeLoader, w.suggestsLoader, w.askLoader},
 	}
 	answers := make([][]probe.Check, len(asked))
 	var all sync.WaitGroup
@@ -232,32 +234,6 @@ func (w *walk) serverOn(port int) string {
 		}
 	}
 	return "program"
-}
-
-// suggestsLimits reports whether the program was refused memory or ended by somebody who does not say why.
-func (w *walk) suggestsLimits() bool {
-	s := w.end.Outcome.Signal
-	if w.c.Kind == crash.Killed && s != nil && s.Number == int(unix.SIGKILL) || w.points("out-of-memory") {
-		return true
-	}
-	return slices.ContainsFunc(w.end.Output.Lines, func(l crash.OutputLine) bool {
-		return strings.Contains(l.Text, "Too many open files") || strings.Contains(l.Text, "os error 24")
-	})
-}
-
-func (w *walk) askLimits(context.Context) []probe.Check {
-	checks := probe.Limits(w.end.Target.PID)
-	if checks == nil {
-		checks = probe.Limits(0) // it is gone; what it had it had from us
-	}
-	if !w.end.Outcome.OOMKillSeen {
-		// The group's counter goes back to its beginning: without a victim in this time it tells of others.
-		checks = slices.DeleteFunc(checks, func(c probe.Check) bool { return !c.OK && c.ID == probe.CgroupMemory })
-	}
-	if slices.Contains(w.options.Probes.Only, ProbeLimits) {
-		checks = append(checks, probe.Debugging()...) // no reason for an end, but good to know for who asks
-	}
-	return checks
 }
 
 // staleWarnings say first of all that what ran may not be what was built last: every cause below is then one of an old

@@ -342,7 +342,7 @@ func (v *verifier) inspect(c *crash.Crash) {
 		v.rep = w.launchFailed()
 		return
 	}
-	if v.failed = w.names(); v.failed != nil {
+	if v.failed = w.names(context.Background()); v.failed != nil {
 		return
 	}
 	w.story()

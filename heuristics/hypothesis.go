@@ -1,9 +1,12 @@
 package heuristics
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
+	"meshdiag/crash"
 	"meshdiag/profile"
 )
 
@@ -60,7 +63,7 @@ func (f Finding) ruledOut(id, format string, args ...any) Finding {
 // blame sets the code to read first: a function of the program by its raw symbol and the runtime function at the
 // boundary ("" none), with the places where both are written.
 func (c *Case) blame(h *Hypothesis, symbol, extern string) {
-	h.Blame.Symbol, h.Blame.Extern = symbol, extern
+	h.Blame.Symbol, h.Blame.Extern = strings.TrimSuffix(symbol, coldSuffix), extern
 	h.Blame.Source = c.line(symbol)
 	h.look(h.Blame.Source)
 	for _, s := range []string{extern, symbol} {
@@ -69,6 +72,9 @@ func (c *Case) blame(h *Hypothesis, symbol, extern string) {
 		}
 	}
 }
+
+// coldSuffix marks the part of a function that compilers move away from the rest because it seldom runs.
+const coldSuffix = ".cold"
 
 // blameSuspect blames the frame to read first and the runtime function that it had called.
 func (c *Case) blameSuspect(h *Hypothesis) {
@@ -105,12 +111,61 @@ func (c *Case) line(symbol string) string {
 
 // disassemble is a command that shows the code around an address.
 func (c *Case) disassemble(symbol string) string {
-	path := c.Crash.Target.ExePath
-	if path == "" {
-		path = c.Crash.Target.Path
-	}
+	path := c.fileOf(symbol)
 	if symbol == "" || path == "" {
 		return ""
 	}
+	st := c.facts().stack
+	for i := range st.frames {
+		if st.symbol(i) == symbol+coldSuffix {
+			symbol += coldSuffix // there it failed, and objdump knows that part by its own name only
+			break
+		}
+	}
 	return fmt.Sprintf("objdump -d --no-show-raw-insn --disassemble=%s %s", quote(symbol), quote(path))
+}
+
+// fileOf is the file that holds a function of the stack, or else of the executable; "" when it is not there.
+func (c *Case) fileOf(symbol string) string {
+	for i := range c.facts().stack.frames {
+		f := &c.facts().stack.frames[i]
+		if f.Symbol.Name != symbol || f.Module == nil {
+			continue
+		}
+		if f.Module.Problem != "" {
+			return ""
+		}
+		if !f.Module.Main {
+			return f.Module.Path
+		}
+		if c.Crash.Target.Source == crash.SourceCore && f.Module.File() != "" {
+			return f.Module.File() // --exe, for one
+		}
+	}
+	return cmp.Or(c.Crash.Target.ExePath, c.Crash.Target.Path)
+}
+
+// needed are the steps that make more of a core: its rest, or the file with the code that failed.
+func (c *Case) needed() []string {
+	if c.Crash.Target.Source != crash.SourceCore {
+		return nil
+	}
+	var steps []string
+	if c.Crash.Incomplete {
+		steps = append(steps, "get the whole core: a limit (ulimit -c, coredump.conf of systemd) or a full disk may have cut it")
+	}
+	for i := range c.facts().stack.frames {
+		if m := c.facts().stack.frames[i].Module; m != nil && m.Problem != "" {
+			return append(steps, "give the binaries: meshdiag core --exe FILE, --sysroot DIR, or a server in DEBUGINFOD_URLS")
+		}
+	}
+	return steps
+}
+
+// followBack are the steps of a reader who looks for the origin of a value in a function.
+func (c *Case) followBack(symbol string) []string {
+	if symbol == "" {
+		return nil
+	}
+	return []string{"follow the value back in " + c.readable(symbol), c.disassemble(symbol)}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"meshdiag/crash"
 	"meshdiag/profile"
 	"meshdiag/provenance"
 	"meshdiag/symbols"
@@ -16,8 +17,11 @@ var nullValue = Heuristic{Doc: docNull, Run: runNull}
 func runNull(c *Case) Finding {
 	v := c.facts()
 	b := v.bad
+	if b != nil && b.class == provenance.ClassNearNull && c.operandLost() && !c.Fault.BranchBad {
+		return finding(c.lowAddress())
+	}
 	if b == nil || b.class != provenance.ClassNull {
-		f := finding()
+		f := finding(c.fieldOfNull())
 		if b != nil && b.class == provenance.ClassNonCanonical {
 			f = f.ruledOut(idNull, "the kernel reports address 0 only because it cannot tell a non-canonical address; the operand is %s", b.text)
 		}
@@ -34,11 +38,65 @@ func runNull(c *Case) Finding {
 		h.fact(ok && !p.Set && s.use().Read, "argument-unset", "origin", wArgUnset,
 			"%s was never set for the call of %s: it is what was left in the register", argument(s.arg), c.readable(s.symbol))
 	}
-	h.fact(c.Chain != nil && c.Chain.Unchecked, "unchecked", "check", wUnchecked, "no test of the value was found between its origin and its use")
+	lost := c.callersMissing()
+	h.fact(lost != "", "callers-missing", "check", wCallersMissing, "%s got it from its caller, and the callers are not in the core", lost)
+	h.fact(c.Chain != nil && c.Chain.Unchecked && lost == "", "unchecked", "check", wUnchecked, "no test of the value was found between its origin and its use")
 	h.fact(c.unreadPointer() != nil && v.result == nil, "result-dropped", "dropped", wNullButDropped,
 		"a result that should have gone there was dropped")
 	c.describeNull(h)
 	return finding(h)
+}
+
+// fieldOfNull: the bad value is as small as the offset of a field, and came ready made from somewhere else. A pointer to
+// a field of an object at NULL looks like that. A language with a profile does not compute with pointers.
+func (c *Case) fieldOfNull() *Hypothesis {
+	b, o := c.facts().bad, c.facts().origin
+	if b == nil || b.class != provenance.ClassNearNull || c.Profile != nil || !b.known || b.index || o == nil || o.Kind == provenance.StepConst ||
+		b.value < wordSize || b.value >= maxFieldOffset || b.value%wordSize != 0 {
+		return nil
+	}
+	h := hypothesis(idNull, kindOther)
+	h.fact(true, "field-of-null", "value", wFieldOfNull, "the value (%s) is what the address of a field is in an object at NULL", hex(b.value))
+	c.blameOrigin(h)
+	who := c.readable(h.Blame.Symbol)
+	h.Title = fmt.Sprintf("%s used what looks like a field of an object at NULL: %s", c.facts().suspectName(), hex(b.value))
+	h.Summary = fmt.Sprintf("The address was %s, which is too small for one, and fits a field %s bytes behind NULL. %s", hex(b.value), hex(b.value), c.originSentence())
+	h.next(fmt.Sprintf("look in %s for a pointer that may be NULL and whose field at offset %s is handed on", who, hex(b.value)), c.disassemble(h.Blame.Symbol))
+	return h
+}
+
+const (
+	wordSize       = 8       // bytes
+	maxFieldOffset = 4 << 10 // objects whose fields lie further in are rare
+)
+
+// operandLost reports whether the instruction that failed could not be read: nothing is known then of its registers.
+func (c *Case) operandLost() bool { return c.Fault != nil && c.Fault.Insn == "" }
+
+// lowAddress is NULL as far as it can be told by the address alone.
+func (c *Case) lowAddress() *Hypothesis {
+	h := hypothesis(idNull, kindOther)
+	h.fact(true, "low-address", "value", wLowAddress, "the address (%s) is one that a field of NULL has", hex(c.Fault.Address))
+	c.blameSuspect(h)
+	h.Title = "NULL used as an address, to judge by the address alone"
+	h.Summary = fmt.Sprintf("The address %s is as low as the fields of NULL. The instruction that failed could not be read: whether a register held NULL cannot be told.",
+		hex(c.Fault.Address))
+	h.next(c.needed()...)
+	return h
+}
+
+// callersMissing names the function that got the value from a caller that the dump does not hold; "" when there is none.
+func (c *Case) callersMissing() string {
+	v := c.facts()
+	t := c.Crash.Focus
+	if v.origin == nil || v.origin.Kind != provenance.StepArg || t < 0 || t >= len(c.Stacks) || c.Crash.Target.Source != crash.SourceCore {
+		return ""
+	}
+	st := &c.Stacks[t]
+	if st.Truncated == "" || v.origin.Frame != len(st.Frames)-1 {
+		return ""
+	}
+	return c.readable(v.origin.Symbol)
 }
 
 // giver is the call that gave the NULL: the one in the chain, or the one that the callee only passes on.
@@ -200,7 +258,7 @@ func (c *Case) describeNull(h *Hypothesis) {
 		h.Title = fmt.Sprintf("%s passed NULL to %s", who, user)
 	}
 	h.Summary = fmt.Sprintf("The address was NULL%s. %s", offset, c.originSentence())
-	h.next("follow the value back in "+c.readable(h.Blame.Symbol), c.disassemble(h.Blame.Symbol))
+	h.next(c.followBack(h.Blame.Symbol)...)
 }
 
 // blamedSymbol is the function that should have refused a value: the one given when it is the program's own code, else

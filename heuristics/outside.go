@@ -1,6 +1,9 @@
 package heuristics
 
 import (
+	"slices"
+	"strings"
+
 	"meshdiag/crash"
 	"meshdiag/profile"
 	"meshdiag/startup"
@@ -17,13 +20,23 @@ func (c *Case) ended(h *Hypothesis) {
 		named := false
 		if p := c.facts().panic; p != nil {
 			cause, _ := c.wordsOf(p)
-			named = cause == h.ID
+			named = cause == h.ID || h.ID == idOutOfMemory && c.refusedSize(p)
 		}
 		h.fact(named, "panicked-over-it", "end", wPanickedOver, "it is what the program panicked over")
 		h.fact(!named, "panicked", "end", wCrashedAnyway, "the program panicked over something else")
 	case crash.Crashed:
 		h.fact(true, "crashed", "end", wCrashedAnyway, "the process died of a fault, which such a failure does not explain by itself")
 	}
+}
+
+// refusedSize reports whether a panic is about memory that was refused, of a size that can have been meant.
+func (c *Case) refusedSize(p *PanicSite) bool {
+	return c.panicKind(p) == kindAllocation && failedAllocation(p.Message) < absurdSize || strings.Contains(p.Message, "std::bad_alloc")
+}
+
+// limitedMemory reports whether a check found a limit of memory.
+func (c *Case) limitedMemory() bool {
+	return slices.ContainsFunc(c.Checks, func(k Check) bool { return !k.OK && k.Cause == idOutOfMemory })
 }
 
 // failedInWords reports whether the target said that something outside it failed.

@@ -98,7 +98,7 @@ func (b *builder) names(p *Profile, rows []fileName) {
 		}
 		p.Names = append(p.Names, NameRule{ID: r.ID, On: r.On.Subject, Pattern: b.pattern("names "+r.ID, r.Pattern),
 			MainOnly: r.MainOnly, Fallback: r.Fallback, Kind: r.Kind.FrameKind, Role: r.Role.Role, Part: r.Part, Readable: b.vars.text(r.Readable),
-			Actor: r.Actor, Obsolete: r.Obsolete, Source: b.vars.text(r.Source)})
+			Actor: r.Actor, Primitive: r.Primitive.Primitive, Obsolete: r.Obsolete, Source: b.vars.text(r.Source)})
 	}
 }
 

@@ -40,7 +40,7 @@ func TestMatch(t *testing.T) {
 			"partition events_20261129 cannot be made: partition events_by_hand takes some of the same rows already"},
 		{"none", "ERROR:  no partition of relation \"events\" found for row", "stderr", "pg-no-partition", "table events has no partition for the row that the program wants to store"},
 		{"none", "ERROR:  canceling statement due to lock timeout", "stderr", "pg-locked", ""},
-		{"none", "cp: cannot create regular file 'x': No space left on device", "stderr", "failure-words", ""},
+		{"none", "cp: cannot create regular file 'x': No space left on device", "stderr", "no-space", ""},
 		{"none", "Permission denied", "stderr", "failure-words", ""},
 		{"mesh", "[Mesher] OrgService started", "stdout", "", ""},
 

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"meshdiag/postmortem"
 	"meshdiag/report"
 )
 
@@ -91,6 +92,9 @@ func errReadReport(path string, err error) error {
 }
 
 func errReadCore(path string, err error) error {
+	if path == postmortem.Stdin {
+		path = "stdin"
+	}
 	what := err.Error()
 	if !strings.Contains(what, path) {
 		what = path + ": " + what
