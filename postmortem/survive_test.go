@@ -2,12 +2,16 @@ package postmortem
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"meshdiag/crash"
 )
@@ -197,5 +201,40 @@ func TestNoFileList(t *testing.T) {
 	}
 	if got := strings.Join(c.Crash.Warnings, "\n"); !strings.Contains(got, "which files were mapped") {
 		t.Errorf("warnings %q", got)
+	}
+}
+
+// TestCutStream checks that a compressed core that is cut short says so, where that is noticed at all.
+func TestCutStream(t *testing.T) {
+	var packed bytes.Buffer
+	z, err := zstd.NewWriter(&packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	core := coreBytes(t)
+	if _, err := z.Write(core); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readBytes(packed.Bytes()[:40]); err == nil || err.Error() != "the zstd stream is cut short before the header of a core" {
+		t.Errorf("cut in front: %v", err)
+	}
+	c, err := readBytes(packed.Bytes()[:packed.Len()/2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("the core is cut short: %d bytes were expected and ", len(core))
+	if w := c.Crash.Warnings; len(w) == 0 || !strings.HasPrefix(w[0], want) || !c.Crash.Incomplete {
+		t.Errorf("warnings %q, want first %q", w, want)
+	}
+	packed.Reset()
+	g := gzip.NewWriter(&packed)
+	if _, err := g.Write([]byte("no core\n")); err != nil || g.Close() != nil {
+		t.Fatal(err)
+	}
+	if _, err := readBytes(packed.Bytes()); err == nil || err.Error() != "unpacked, the file is not an ELF file, so it is no core dump" {
+		t.Errorf("text: %v", err)
 	}
 }
