@@ -36,6 +36,11 @@ var differs = map[string]string{
 	"abort.cpp":      "what the uncaught exception said",
 }
 
+// varies are victims of which two runs need not stop at the same place, and why.
+var varies = map[string]string{
+	"longjump.c": "which of its calls is the one that finds the stack full depends on where the kernel put the stack",
+}
+
 // TestKernelCoreAgreesWithRun compares with what the kernel wrote of the same death. It knows neither what was printed nor
 // what went before; all the rest must be the same.
 func TestKernelCoreAgreesWithRun(t *testing.T) {
@@ -52,6 +57,12 @@ func TestKernelCoreAgreesWithRun(t *testing.T) {
 				t.Skip("it exits: the kernel writes no core")
 			}
 			core := coreReport(t, kernelCore(t, exe))
+			if _, elsewhere := varies[v.Source]; elsewhere {
+				if live.Causes[0].ID != core.Causes[0].ID || live.Outcome.Kind != core.Outcome.Kind {
+					t.Errorf("live %s, %s; core %s, %s", live.Outcome.Kind, live.Causes[0].ID, core.Outcome.Kind, core.Causes[0].ID)
+				}
+				return
+			}
 			if _, partly := differs[v.Source]; partly {
 				live, core = verdict(live), verdict(core)
 			}

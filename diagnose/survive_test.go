@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	ownNull    = "null.c"                                // NULL from a call in the function that failed
+	ownNull    = "null.c"                                 // NULL from a call in the function that failed
 	passedNull = "../../../postmortem/testdata/threads.c" // NULL from its caller
 )
 

@@ -115,4 +115,34 @@ func nameSpecial(c *crash.Crash) {
 			}
 		}
 	}
+	if m := heap(c); m != nil {
+		m.Path = "[heap]"
+	}
+}
+
+// breakReach is how far behind the executable the program break begins at most (linux/arch/x86/kernel/process.c,
+// arch_randomize_brk: 32 MiB, since Linux 6.9 up to 1 GiB). mmap gives no addresses there unasked.
+const breakReach = 1 << 30
+
+// heap is the mapping that the program break grows: the first one behind the executable and its zero-initialised data. nil
+// when the layout does not tell.
+func heap(c *crash.Crash) *crash.Mapping {
+	exe, ok := c.MappingAt(c.Auxv[atPhdr])
+	if !ok || exe.Path == "" {
+		return nil
+	}
+	end := uint64(0)
+	for i := range c.Mappings {
+		m := &c.Mappings[i]
+		switch {
+		case m.Path == exe.Path, m.Path == "" && m.Start == end:
+			end = m.End
+		case end == 0:
+		case m.Path == "" && m.PermsOK && m.Perms == crash.Read|crash.Write && m.Start-end < breakReach:
+			return m
+		default:
+			return nil
+		}
+	}
+	return nil
 }
