@@ -147,3 +147,30 @@ func TestUncheckedFile(t *testing.T) {
 		t.Errorf("warnings %q lack %q", got, want)
 	}
 }
+
+// TestContradiction checks that a signal that does not belong to the instruction is a finding, and makes causes less sure.
+func TestContradiction(t *testing.T) {
+	_, core, whole := nullCore(t, ownNull)
+	at := bytes.Index(core, append([]byte("IGISCORE\x00\x00\x00\x00"), 11, 0, 0, 0))
+	if at < 0 {
+		t.Fatal("the core has no siginfo")
+	}
+	address := core[at+12+16:] // si_addr
+	if address[0] != 8 {
+		t.Fatalf("si_addr begins with %#x", address[0])
+	}
+	address[4] = 0x41
+	r := reportOf(t, core)
+	if a, b := whole.Causes[0], r.Causes[0]; b.ID != "unknown" && b.Confidence >= 0.5 {
+		t.Errorf("%s at %.2f, of the sound core %s at %.2f", b.ID, b.Confidence, a.ID, a.Confidence)
+	}
+	want := "does not access 0x4100000008, the address that the kernel reported"
+	if got := strings.Join(r.Warnings, "\n"); !strings.Contains(got, want) {
+		t.Errorf("warnings %q lack %q", got, want)
+	}
+	for _, x := range r.RuledOut {
+		if strings.Contains(x.Why, "address 0") {
+			t.Errorf("ruled out by an address that was not reported: %s", x.Why)
+		}
+	}
+}

@@ -22,7 +22,7 @@ func runNull(c *Case) Finding {
 	}
 	if b == nil || b.class != provenance.ClassNull {
 		f := finding()
-		if b != nil && b.class == provenance.ClassNonCanonical {
+		if b != nil && b.class == provenance.ClassNonCanonical && v.signal != nil && v.signal.Code == crash.SIKernel {
 			f = f.ruledOut(idNull, "the kernel reports address 0 only because it cannot tell a non-canonical address; the operand is %s", b.text)
 		}
 		return f
@@ -47,8 +47,8 @@ func runNull(c *Case) Finding {
 	return finding(h)
 }
 
-// operandLost reports whether the instruction that failed could not be read: nothing is known then of its registers.
-func (c *Case) operandLost() bool { return c.Fault != nil && c.Fault.Insn == "" }
+// operandLost reports whether it is not known which registers made up the address that failed.
+func (c *Case) operandLost() bool { return c.Fault != nil && c.Fault.Operand == "" && c.Fault.Register == "" }
 
 // lowAddress is NULL as far as it can be told by the address alone.
 func (c *Case) lowAddress() *Hypothesis {
@@ -56,8 +56,11 @@ func (c *Case) lowAddress() *Hypothesis {
 	h.fact(true, "low-address", "value", wLowAddress, "the address (%s) is one that a field of NULL has", hex(c.Fault.Address))
 	c.blameSuspect(h)
 	h.Title = "NULL used as an address, to judge by the address alone"
-	h.Summary = fmt.Sprintf("The address %s is as low as the fields of NULL. The instruction that failed could not be read: whether a register held NULL cannot be told.",
-		hex(c.Fault.Address))
+	why := "The instruction that failed could not be read"
+	if c.Fault.Insn != "" {
+		why = "The instruction at the program counter does not access it"
+	}
+	h.Summary = fmt.Sprintf("The address %s is as low as the fields of NULL. %s: whether a register held NULL cannot be told.", hex(c.Fault.Address), why)
 	h.next(c.needed()...)
 	return h
 }

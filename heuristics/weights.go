@@ -219,6 +219,7 @@ const (
 
 // wild-pointer
 const (
+	wContradiction = -1.5 // signal, registers and code do not belong together
 	wWildValue     = 1.4  // no address that is mapped
 	wWildSmall     = 0.8  // a small number usually has a better explanation
 	wWildLow       = 0.3  // a low address whose registers are not known: rather a field of NULL
