@@ -98,7 +98,7 @@ func (s *fileSizes) name(m *crash.Mapping, path string) {
 	size, ok := s.known[path]
 	if !ok {
 		size = -1
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && !info.ModTime().After(s.written) {
+		if info, err := os.Stat(path); strings.HasPrefix(path, "/") && err == nil && info.Mode().IsRegular() && !info.ModTime().After(s.written) {
 			size = info.Size()
 		}
 		s.known[path] = size

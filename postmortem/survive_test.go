@@ -238,3 +238,26 @@ func TestCutStream(t *testing.T) {
 		t.Errorf("text: %v", err)
 	}
 }
+
+// TestDamagedFileList checks that a damaged list of mapped files is told in two sentences at most, and that no path of it is
+// looked up in the current folder.
+func TestDamagedFileList(t *testing.T) {
+	b := coreBytes(t)
+	eachNote(t, b, func(head, desc []byte) {
+		if binary.LittleEndian.Uint32(head[8:]) == ntFile {
+			desc[0]++ // one entry more than there are, so that its names begin in the middle of one
+		}
+	})
+	c, err := readBytes(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.Crash.Warnings); n == 0 || n > 2 || !strings.Contains(c.Crash.Warnings[0], "list of mapped files") {
+		t.Errorf("warnings %q", c.Crash.Warnings)
+	}
+	for _, m := range c.Crash.Mappings {
+		if m.Path != "" && m.Path[0] != '/' && m.Path[0] != '[' {
+			t.Errorf("path %q", m.Path)
+		}
+	}
+}
