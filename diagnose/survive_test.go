@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -172,5 +173,31 @@ func TestContradiction(t *testing.T) {
 		if strings.Contains(x.Why, "address 0") {
 			t.Errorf("ruled out by an address that was not reported: %s", x.Why)
 		}
+	}
+}
+
+// TestThirtyTwoBit checks that the code of a 32-bit program is not read as if it were x86-64: the same bytes mean other
+// instructions.
+func TestThirtyTwoBit(t *testing.T) {
+	dir := t.TempDir()
+	source, exe := filepath.Join(dir, "old.c"), filepath.Join(dir, "old")
+	if err := os.WriteFile(source, []byte("void _start(void) { *(volatile int *)8 = 1; }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("gcc", "-m32", "-nostdlib", "-static", "-fno-pic", "-o", exe, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	r := diagnosedWith(t, RunOptions{Path: exe})
+	if s := r.Outcome.Signal; s == nil || s.Name != "SIGSEGV" || str(s.Address) != "0x8" {
+		t.Fatalf("signal %+v", s)
+	}
+	if r.Fault == nil || r.Fault.Instruction != nil || r.Fault.Operand != nil {
+		t.Errorf("fault %+v", r.Fault)
+	}
+	if got := str(r.Threads[0].Truncated); !strings.Contains(got, "32-bit code") {
+		t.Errorf("truncated %q", got)
+	}
+	if got := strings.Join(r.Warnings, "\n"); !strings.Contains(got, "32-bit") || strings.Contains(got, "64-bit little-endian") {
+		t.Errorf("warnings %q", got)
 	}
 }

@@ -310,11 +310,12 @@ address (see abi-mismatch); address 0 with si_code SI_KERNEL is no NULL at all b
 Example: map_get(m, "port") returned 0, string_length reads [rdi+0] with rdi = 0; blamed is the function that called
 map_get and did not look.`,
 	For: []string{
-		"the base of the faulting address is 0",
+		"the base of the faulting address is 0; or, where the instruction is not known, the address is as low as a field of NULL",
 		"the chain back ends in the result of a named call, better one that the profile knows to return 0",
 		"no test of the value between there and its use",
 	},
 	Against: []string{
+		"the value came from a caller that a damaged core does not tell",
 		"the call sets no result at all: what was taken was left over (see abi-mismatch)",
 		"the argument was never set for the call (see abi-mismatch, arity)",
 		"a result that belongs there was dropped (see abi-mismatch, dropped-return)",
