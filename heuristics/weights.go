@@ -223,6 +223,7 @@ const (
 
 // wild-pointer
 const (
+	wContradiction = -1.5 // signal, registers and code do not belong together
 	wWildValue     = 1.4  // no address that is mapped
 	wFieldOfNull   = 1.0  // small, a multiple of the word size; a number may be so, too
 	wFailedCall    = 1.6  // a documented sign of failure
