@@ -141,14 +141,18 @@ func waitEssence(r *report.Report) []string {
 	slices.Sort(facts) // which of two threads began first is chance
 	for _, c := range r.Waits.Cycles {
 		var ring []string
-		for _, tid := range c.Threads {
-			ring = append(ring, role[tid])
+		for _, m := range c.Members {
+			if m.TID != nil {
+				ring = append(ring, role[*m.TID])
+			} else {
+				ring = append(ring, *m.Actor)
+			}
 		}
 		slices.Sort(ring)
 		facts = append(facts, fmt.Sprintf("ring %v %q", c.Proven, ring))
 	}
 	for _, c := range r.Waits.Chains {
-		facts = append(facts, fmt.Sprintf("chain %v %d ended=%v", c.Sure, len(c.Threads), c.EndedTID != nil))
+		facts = append(facts, fmt.Sprintf("chain %v %d ended=%v", c.Sure, len(c.Members), c.EndedTID != nil))
 	}
 	return facts
 }

@@ -50,6 +50,47 @@ func TestLabCoreAgreesWithRun(t *testing.T) {
 	}
 }
 
+// TestLabHangs lets the lab's server hang in each known way, and compares what the run and the core that it saved say of the
+// waits. Services that wait for each other stand on no thread: the ring must be found on their suspended stacks.
+func TestLabHangs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs the lab's server")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	pg, err := lab.StartPostgres(ctx)
+	if err != nil {
+		t.Fatalf("the lab's PostgreSQL server: %v", err)
+	}
+	t.Cleanup(pg.Stop)
+	meshdiag := buildMeshdiag(t)
+	faults, err := lab.Catalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range faults {
+		if f.Label.Outcome != "hung" {
+			continue
+		}
+		t.Run(f.ID, func(t *testing.T) {
+			live, core := labReports(t, ctx, meshdiag, f, pg)
+			diagnose.CompareWaits(t, live, core)
+			rings := 0
+			for _, c := range live.Waits.Cycles {
+				if rings++; !c.Proven || len(c.Members) != 2 || c.Members[0].Actor == nil || c.Members[1].Actor == nil {
+					t.Errorf("ring %+v", c)
+				}
+			}
+			if want := map[string]int{"service-deadlock": 1}[f.ID]; rings != want {
+				t.Errorf("%d rings, want %d", rings, want)
+			}
+			if top := live.Causes[0]; f.ID == "service-deadlock" && (top.ID != "hang" || *top.Kind != "deadlock" || top.Confidence < 0.9) {
+				t.Errorf("cause %s %v %.2f", top.ID, top.Kind, top.Confidence)
+			}
+		})
+	}
+}
+
 // TestLabKernelCore holds the kernel's cores of startup faults and of later ones against the run: answer and phase. Nobody
 // saw the output of these, so the phase comes from where the entry function's frame returns to. That cannot tell whether a
 // call that has not returned printed its own message already: the phase may be the one before.
