@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"meshdiag/crash"
+	"meshdiag/profile"
 	"meshdiag/waits"
 )
 
@@ -155,6 +156,9 @@ func (c *Case) describeRing(h *Hypothesis, r *waits.Cycle, who string) {
 	case len(g.Waits) == 1 && !r.Proven:
 		h.Title = "It hangs: " + who + " waits for a lock, and there is no other thread that could give it back (deadlock)"
 		h.next("find where this thread took the lock before, or which thread ended with it")
+	case len(r.Threads) == 1 && (g.Waits[r.Threads[0]].Primitive == profile.PthreadOnce || g.Waits[r.Threads[0]].Primitive == profile.RustOnce):
+		h.Title = fmt.Sprintf("It hangs: %s waits for the end of an initialisation that its own thread runs (deadlock)", who)
+		h.next("look for the way from the initialisation back to " + who + ": what it needs must be made before, or be passed to it")
 	case len(r.Threads) == 1:
 		h.Title = fmt.Sprintf("It hangs: %s %swaits for a lock that its own thread has (deadlock)", who, probably)
 		h.next("look for a second lock of the same mutex on the way to " + who + ": give the inner function a form that expects the lock to be held")

@@ -39,6 +39,50 @@ func (a *analysis) findHolders(g *Graph) {
 	}
 }
 
+// findInitialisers finds who runs the one-time initialisation that a thread waits for: the function that calls it has the
+// address of the once-word in a register, and stands further out on the stack of the thread that it runs on.
+func (a *analysis) findInitialisers(g *Graph) {
+	for i := range a.c.Threads {
+		w := &g.Waits[i]
+		if w.Primitive != profile.PthreadOnce && w.Primitive != profile.RustOnce || w.Kind != Lock || w.Passed {
+			continue
+		}
+		for j := range a.c.Threads {
+			if a.initialises(j, w) {
+				w.Holders = append(w.Holders, a.holder(j, "it runs the initialisation", true))
+			}
+		}
+		w.Holders = onlyOne(w.Holders)
+	}
+}
+
+// initialises reports whether a thread stands inside of the call that w waits for the end of.
+func (a *analysis) initialises(i int, w *Wait) bool {
+	if i >= len(a.stacks) {
+		return false
+	}
+	inside := false // behind the first frame of the program's own code
+	for j := range a.stacks[i].Frames {
+		f := &a.stacks[i].Frames[j]
+		k := a.classified(f)
+		if !foreign(k.Kind) {
+			inside = true
+		}
+		if f.Trust == symbols.TrustScan {
+			return false
+		}
+		if !inside || k.Rule == nil || k.Rule.Primitive != w.Primitive {
+			continue
+		}
+		for n := range keptOverCalls {
+			if f.Regs[n].Known && f.Regs[n].Value == w.Address {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // likelyHolder is the one thread that can have the lock that thread i waits for; none when there are several.
 func (a *analysis) likelyHolder(g *Graph, i int, gives []map[uint64][]string, mentioned map[uint64][]int) []Holder {
 	w := &g.Waits[i]

@@ -128,6 +128,7 @@ func Analyze(c *crash.Crash, stacks []symbols.Stack, p *profile.Profile, names N
 	}
 	a.graph = g
 	a.findHolders(g)
+	a.findInitialisers(g)
 	a.findReplies(g)
 	a.paces(g)
 	for i := range g.Waits {

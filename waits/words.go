@@ -135,6 +135,9 @@ func (a *analysis) holderWords(i int, w *Wait) string {
 	if w.Kind != Lock {
 		return ""
 	}
+	if len(w.Holders) == 0 && initialisation(w) {
+		return ""
+	}
 	if len(w.Holders) == 0 {
 		return ", and who has it is not known"
 	}
@@ -144,6 +147,10 @@ func (a *analysis) holderWords(i int, w *Wait) string {
 		return fmt.Sprintf(", whose owner, thread %d, has ended", h.TID)
 	case h.Thread < 0:
 		return ", whose owner has ended"
+	case initialisation(w) && h.Thread == i:
+		return ", which it runs itself"
+	case initialisation(w):
+		return ", which thread " + a.threadName(h.TID) + " runs"
 	case h.Thread == i && h.Sure:
 		return ", which it has itself"
 	case h.Thread == i:
@@ -152,6 +159,15 @@ func (a *analysis) holderWords(i int, w *Wait) string {
 		return ", which thread " + a.threadName(h.TID) + " has"
 	}
 	return ", which thread " + a.threadName(h.TID) + " probably has"
+}
+
+// initialisation reports whether a thread waits for the end of a one-time initialisation rather than for a lock.
+func initialisation(w *Wait) bool {
+	switch w.Primitive {
+	case profile.PthreadOnce, profile.RustOnce, profile.StaticGuard:
+		return true
+	}
+	return false
 }
 
 // threadName is "12 (payer)". A name that is merely the program's says nothing.
