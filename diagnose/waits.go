@@ -7,10 +7,13 @@ import (
 )
 
 // lookAtWaits asks what the threads wait for where that could be the answer: in a process that was alive when it was
-// stopped. One that died of a fault was not waiting.
+// stopped, and in one of which the kernel dumped a core because another process ended it, as a supervisor ends one that
+// hangs. One that died of a fault was not waiting; and of one that is ended without a core, threads go one after another.
 func (w *walk) lookAtWaits() {
-	switch w.end.Outcome.End {
-	case crash.EndStalled, crash.EndRunning:
+	o := w.end.Outcome
+	fromOutside := w.end.Target.Source == crash.SourceCore && o.CoreDumped && o.End == crash.EndSignal && o.Signal != nil &&
+		o.Signal.Sent() && o.Signal.PID != w.end.Target.PID
+	if o.End == crash.EndStalled || o.End == crash.EndRunning || fromOutside {
 		w.c.Waits = waits.Analyze(w.crash, w.c.Stacks, w.prof, w.sym)
 	}
 }

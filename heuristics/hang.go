@@ -26,7 +26,8 @@ type stalled struct {
 
 func runHang(c *Case) Finding {
 	snapshot := c.Crash.Outcome.End == crash.EndRunning
-	if c.Kind != crash.Hung && !snapshot {
+	ended := c.Kind == crash.Killed && c.stuckForGood() // somebody ended it because it hung
+	if c.Kind != crash.Hung && !snapshot && !ended {
 		return Finding{}
 	}
 	s := c.lookAtThreads()
@@ -35,7 +36,7 @@ func runHang(c *Case) Finding {
 	}
 	kind := s.kind()
 	h := hypothesis(idHang, kind)
-	h.fact(!snapshot, "stalled", "end", wStalled, "it made no progress for the time that was set, and was frozen alive")
+	h.fact(c.Crash.Outcome.End == crash.EndStalled, "stalled", "end", wStalled, "it made no progress for the time that was set, and was frozen alive")
 	c.graphFacts(h, s)
 	if s.cycle == nil && (kind == kindSpin || kind == kindSlow) {
 		c.paceFacts(h, s)
@@ -69,8 +70,12 @@ func (s *stalled) proven() bool {
 	return s.graph.Closed || s.cycle != nil && s.cycle.Proven || s.chain != nil && s.chain.Dead != 0 && s.chain.Sure
 }
 
-// stuckForGood reports whether a living process holds threads that cannot go on, whatever it does next.
+// stuckForGood reports whether a process holds threads that cannot go on, whatever it does next. It is not asked of one that
+// died of itself: then the waits of the other threads say nothing.
 func (c *Case) stuckForGood() bool {
+	if c.Waits == nil && c.Crash.Outcome.End == crash.EndSignal {
+		return false
+	}
 	s := stalled{graph: c.waitGraph()}
 	s.pick()
 	return s.proven()

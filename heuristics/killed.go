@@ -19,6 +19,7 @@ func runKilled(c *Case) Finding {
 	h.fact(true, "signal", "signal", wKillSignal, "it was ended by %s", s.Name())
 	h.fact(s.PID != 0 && s.PID != c.Crash.Target.PID, "sender", "sender", wSender, "process %d sent it (user %d)", s.PID, s.UID)
 	h.fact(c.failedInWords(), "was-failing", "before", wWasFailing, "before that it had already said that something failed")
+	h.fact(c.stuckForGood(), "was-stuck", "before", wWasStuck, "its threads could not go on when it was ended: that is a reason to end it")
 	h.Title = "It was ended from outside by " + s.Name()
 	h.Summary = "The program did not fail by itself: another process or the user ended it."
 	if s.PID != 0 {
@@ -36,8 +37,11 @@ var docKilled = Doc{
 as can be seen. The sender's process id is told where the kernel tells it.
 
 Example: SIGTERM from process 1, because systemd's TimeoutStartSec ran out.`,
-	For:            []string{"a signal that is not about an instruction, sent by another process"},
-	Against:        []string{"before that it had said that it cannot do its job: then that is the cause"},
+	For: []string{"a signal that is not about an instruction, sent by another process"},
+	Against: []string{
+		"before that it had said that it cannot do its job: then that is the cause",
+		"the kernel's core shows threads that wait for each other: then it was ended because it hung",
+	},
 	FalsePositives: []string{"SIGKILL by the kernel's out-of-memory killer"},
 	Fix:            []string{"ps -o pid,ppid,args -p SENDER", "journalctl -u UNIT; journalctl -k"},
 }

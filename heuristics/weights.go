@@ -306,6 +306,7 @@ const (
 	wKillSignal    = 2.5  // a signal that is not about an instruction
 	wSender        = 1.0  // its sender is known
 	wWasFailing    = -1.5 // it had said that something failed
+	wWasStuck      = -3.0 // its threads waited for each other
 	wSigpipe       = 3.0  // SIGPIPE
 	wOldStackSize  = 2.5  // stacks of the size that older runtimes gave
 )
