@@ -8,4 +8,5 @@ var (
 	BuildMeshdiag    = buildMeshdiag
 	RunForCores      = runForCores
 	NeedPlainCores   = needPlainCores
+	CompareWaits     = compareWaits
 )

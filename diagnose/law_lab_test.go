@@ -67,6 +67,47 @@ func TestLabCoresAgreeWithRun(t *testing.T) {
 	}
 }
 
+// TestLabHangs lets the lab's server hang in each known way, and compares what the run and the core that it saved say of the
+// waits. Services that wait for each other stand on no thread: the ring must be found on their suspended stacks.
+func TestLabHangs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs the lab's server")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	pg, err := lab.StartPostgres(ctx)
+	if err != nil {
+		t.Fatalf("the lab's PostgreSQL server: %v", err)
+	}
+	t.Cleanup(pg.Stop)
+	meshdiag := diagnose.BuildMeshdiag(t)
+	faults, err := lab.Catalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range faults {
+		if f.Label.Outcome != "hung" {
+			continue
+		}
+		t.Run(f.ID, func(t *testing.T) {
+			live, core, _ := labReports(t, ctx, meshdiag, f, pg)
+			diagnose.CompareWaits(t, live, core)
+			rings := 0
+			for _, c := range live.Waits.Cycles {
+				if rings++; !c.Proven || len(c.Members) != 2 || c.Members[0].Actor == nil || c.Members[1].Actor == nil {
+					t.Errorf("ring %+v", c)
+				}
+			}
+			if want := map[string]int{"service-deadlock": 1}[f.ID]; rings != want {
+				t.Errorf("%d rings, want %d", rings, want)
+			}
+			if top := live.Causes[0]; f.ID == "service-deadlock" && (top.ID != "hang" || *top.Kind != "deadlock" || top.Confidence < 0.9) {
+				t.Errorf("cause %s %v %.2f", top.ID, top.Kind, top.Confidence)
+			}
+		})
+	}
+}
+
 // labReports runs a fault where the kernel may leave a core, saves one, and returns the reports on all three. The world
 // outside is not asked, as no core tells of it. saved is nil when there was nothing left to save, kernels when the kernel
 // left none.

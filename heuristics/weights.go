@@ -336,6 +336,7 @@ const (
 	wChildKilled   = -1.5 // that child it had ended itself
 	wMidway        = 1.0  // its start-up was not complete
 	wWasFailing    = -1.5 // it had said that something failed
+	wWasStuck      = -3.0 // its threads waited for each other
 	wSigpipe       = 3.0  // SIGPIPE
 	wPeer          = 1.0  // what the descriptor leads to is known
 	wOldStackSize  = 2.5  // stacks of the size that older runtimes gave
