@@ -3,7 +3,6 @@ package diagnose
 import (
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -63,22 +62,6 @@ func compareWithTools(t *testing.T, core string, r *report.Report) {
 		t.Errorf("the report's frames are\n%s\nand those of gdb\n%s", ours, theirs)
 	}
 	t.Logf("%d frames are the same; the report has %d, gdb %d", n, len(ours), len(theirs))
-}
-
-// bothCores lets a program die under meshdiag, which saves a core of it and lets it go on, so that the kernel makes one of
-// the same process; "" where it makes none.
-func bothCores(t *testing.T, exe string, args ...string) (r *report.Report, saved, kernel string) {
-	t.Helper()
-	dir := t.TempDir()
-	saved = filepath.Join(dir, "saved")
-	shell := append([]string{"-c", `cd "$0" && ulimit -c unlimited && exec "$@"`, dir, exe}, args...)
-	r = diagnosedWith(t, RunOptions{Path: "/bin/sh", Args: shell, SaveCore: saved})
-	if cores, _ := filepath.Glob(filepath.Join(dir, "core*")); len(cores) == 1 {
-		kernel = cores[0]
-	} else if _, plain := corePattern(); plain && r.Outcome.Kind == "crashed" {
-		t.Fatalf("the kernel made %d cores of %s", len(cores), exe)
-	}
-	return r, saved, kernel
 }
 
 var gdbValue = regexp.MustCompile(`(?m)^(?:\$[0-9]+ = 0x([0-9a-f]+)|(next core))$`)
