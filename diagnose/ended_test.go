@@ -78,6 +78,10 @@ pid_t p = fork(); if (!p) { execl(argv[0], "worker", "--once", (char *)0); _exit
 		"exited", "exit-failure/child-died", []string{"(worker --once) died of SIGSEGV", "exited with status 4"}, nil},
 	{"child is killed by its parent, which fails for another reason", limitsHead + `int main(void) { pid_t p = fork(); if (!p) { pause(); } usleep(1000); kill(p, SIGKILL); waitpid(p, 0, 0);
 fprintf(stderr, "config: no port given\n"); return 4; }`, "exited", "exit-failure/", []string{"config: no port given"}, nil},
+	{"command that is not there", "#!/bin/sh\nno-such-command --now\n", "exited", "exit-failure/command", []string{"A command that it needs cannot be run: no-such-command", "command -v no-such-command"}, []string{"missing-extern"}},
+	{"command that may not be executed", "#!/bin/bash\n./app.txt\n", "exited", "exit-failure/command", []string{"cannot be run: ./app.txt"}, nil},
+	{"status of a shell, and nobody died", "#!/bin/sh\nexit 137\n", "exited", "exit-failure/", []string{"137 is 128 plus 9", "died of SIGKILL"}, []string{"killed", "out-of-memory"}},
+	{"status 127 of its own", limitsHead + `int main(void) { fprintf(stderr, "config: no port given\n"); return 127; }`, "exited", "exit-failure/", []string{"config: no port given"}, []string{"missing-extern"}},
 	{"child dies and is replaced", "#!/bin/sh\nsh -c 'kill -SEGV $$'\nexit 0\n", "healthy", "", nil, nil},
 	{"head of a pipe", "#!/bin/sh\nyes | head -1\necho 'config: no port given' >&2\nexit 2\n", "exited", "exit-failure/", []string{"config: no port given"}, nil},
 	{"asked to end, and says so by its status", "#!/bin/sh\ntrap 'exit 143' TERM\n(sleep 0.1; kill -TERM $$) &\nwait\nwait\n", "healthy", "", nil, nil},
@@ -122,6 +126,10 @@ func (e *ending) build(t *testing.T) string {
 	switch {
 	case strings.HasPrefix(e.source, "#!"):
 		w.write("app", e.source)
+		w.write("app.txt", "x")
+		if err := os.Chmod(w.path("app.txt"), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	case strings.Contains(e.source, "std::"):
 		w.write("app.cpp", e.source)
 		if out, err := exec.Command("g++", "-O1", "-o", w.path("app"), w.path("app.cpp")).CombinedOutput(); err != nil {
