@@ -169,6 +169,28 @@ func (e *ending) judge(t *testing.T, r *report.Report) {
 	}
 }
 
+// TestCoresOfEndings: the cores of a death by signal, saved by the run and written by the kernel, give the same cause.
+func TestCoresOfEndings(t *testing.T) {
+	meshdiag := buildMeshdiag(t)
+	for _, e := range endings {
+		switch e.cause {
+		case "killed/cpu-limit", "killed/file-size-limit", "killed/seccomp", "killed/itself", "killed/timer":
+		default:
+			continue
+		}
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			live, saved, kernels := runForCores(t, meshdiag, "--profile", "none", filepath.Join(e.build(t), "app"))
+			e := ending{outcome: e.outcome, cause: e.cause}
+			e.judge(t, live)
+			e.judge(t, coreReport(t, saved))
+			if kernels != "" {
+				e.judge(t, coreReport(t, kernels))
+			}
+		})
+	}
+}
+
 // TestSenderIsNamed has a process end the program and live on.
 func TestSenderIsNamed(t *testing.T) {
 	t.Parallel()
