@@ -229,6 +229,25 @@ char *p = mmap(0, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0); for (long
 	written.judge(t, inFolder(t, written.build(t), ""))
 }
 
+// TestRefusedProcesses starts processes until the user's limit, and the control group's, is reached.
+func TestRefusedProcesses(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("becoming another user and making a control group takes root")
+	}
+	forks := func(before string) string { // the children hold their places until their parent is gone
+		return limitsHead + `#include <sys/prctl.h>
+int main(void) { ` + before + ` for (;;) { pid_t p = fork(); if (!p) { prctl(PR_SET_PDEATHSIG, SIGKILL); pause(); _exit(0); } if (p < 0) died("fork"); } }`
+	}
+	user := ending{source: forks(`limit(RLIMIT_NPROC, 8, 8); if (setuid(54321)) return 2;`), outcome: "exited", cause: "exit-failure/no-processes",
+		say: []string{"user 54321 has 8 processes and threads, and at most 8 are allowed (ulimit -u)"}}
+	user.judge(t, inFolder(t, user.build(t), ""))
+
+	group := groupForTest(t, "pids", "pids.max", "9")
+	crowd := ending{source: forks(""), outcome: "exited", cause: "exit-failure/no-processes", say: []string{"has 9 processes and threads, and at most 9 are allowed (pids.max)", "TasksMax="}}
+	t.Chdir(crowd.build(t))
+	crowd.judge(t, diagnosed(t, "/bin/sh", "-c", `echo $$ > "$0/cgroup.procs" && exec ./app`, group))
+}
+
 // inMemoryGroup is set in a test process that was started inside a control group with little memory.
 const inMemoryGroup = "MESHDIAG_TEST_MEMORY_GROUP"
 
@@ -247,7 +266,7 @@ func TestOutOfMemoryKill(t *testing.T) {
 		}
 		return
 	}
-	group := memoryGroupForTest(t, "96M")
+	group := groupForTest(t, "memory", "memory.max", "96M")
 	e := ending{source: limitsHead + `int main(void) { for (;;) { char *p = malloc(1 << 20); memset(p, 1, 1 << 20); } }`}
 	cmd := exec.Command("sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, group, os.Args[0], "-test.run=^TestOutOfMemoryKill$")
 	cmd.Env = append(os.Environ(), inMemoryGroup+"="+filepath.Join(e.build(t), "app"))
@@ -256,16 +275,17 @@ func TestOutOfMemoryKill(t *testing.T) {
 	}
 }
 
-// memoryGroupForTest makes a control group that may use little memory, in either version of the hierarchy.
-func memoryGroupForTest(t *testing.T, limit string) string {
+// groupForTest makes a control group with one limit, in either version of the hierarchy.
+func groupForTest(t *testing.T, controller, file, limit string) string {
 	t.Helper()
-	for _, g := range []struct{ root, limit string }{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, {"/sys/fs/cgroup", "memory.max"}} {
-		dir := filepath.Join(g.root, "meshdiag-test-"+strconv.Itoa(os.Getpid()))
+	files := map[string]string{"memory.max": "memory.limit_in_bytes"} // names in version 1, where they differ
+	for _, root := range []string{"/sys/fs/cgroup/" + controller, "/sys/fs/cgroup"} {
+		dir := filepath.Join(root, "meshdiag-test-"+controller+"-"+strconv.Itoa(os.Getpid()))
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			continue
 		}
 		t.Cleanup(func() {
-			for range 100 { // the last process leaves it a little after its end
+			for range 300 { // the last process leaves it a little after its end
 				if os.Remove(dir) == nil {
 					return
 				}
@@ -273,10 +293,12 @@ func memoryGroupForTest(t *testing.T, limit string) string {
 			}
 			t.Errorf("%s could not be removed", dir)
 		})
-		if os.WriteFile(filepath.Join(dir, g.limit), []byte(limit), 0o600) == nil {
-			return dir
+		for _, name := range []string{file, files[file]} {
+			if name != "" && os.WriteFile(filepath.Join(dir, name), []byte(limit), 0o600) == nil {
+				return dir
+			}
 		}
 	}
-	t.Skip("making a control group with a limit takes root and the memory controller")
+	t.Skip("making a control group with a limit takes root and the controller " + controller)
 	return ""
 }

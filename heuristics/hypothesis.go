@@ -109,10 +109,7 @@ func (c *Case) line(symbol string) string {
 
 // disassemble is a command that shows the code around an address.
 func (c *Case) disassemble(symbol string) string {
-	path := c.Crash.Target.ExePath
-	if path == "" {
-		path = c.Crash.Target.Path
-	}
+	path := c.exe()
 	if symbol == "" || path == "" {
 		return ""
 	}
