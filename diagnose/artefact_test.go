@@ -106,14 +106,14 @@ int main(int argc, char **argv) { if (system(argv[1])) return 9; return null((in
 		{"nothing happened", "true", ""},
 	} {
 		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
 			f := loaderWorld{t, t.TempDir()}
 			f.shared("libpart.so", "int part_one(void) { return 1; }", "-Wl,--build-id")
 			f.shared("libpart2.so", "int part_one(void) { return 2; }", "-Wl,--build-id")
 			link := []string{"-Wl,--build-id,--no-as-needed", "-L" + f.dir, "-lpart", fromOrigin}
 			f.gcc(crash, "app", append(link, "-O1")...)
 			f.gcc(crash, "app2", append(link, "-O2", "-fno-inline")...)
-			t.Chdir(f.dir)
-			r := diagnosed(t, "./app", w.command)
+			r := diagnosed(t, "/usr/bin/env", "-C", f.dir, "./app", w.command)
 			if r.Outcome.Kind != "crashed" || len(r.Causes) == 0 || r.Causes[0].ID != "null-value" {
 				t.Errorf("%+v %+v", r.Outcome, r.Causes)
 			}

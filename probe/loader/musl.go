@@ -16,7 +16,7 @@ var muslDefault = []string{"/lib", "/usr/local/lib", "/usr/lib"}
 func (w *World) musl() bool {
 	if w.style == "" {
 		w.style = "glibc"
-		if f, err := Open(w.abs(w.Program)); err == nil && strings.Contains(f.Interpreter, "ld-musl") {
+		if f, err := Open(w.Abs(w.Program)); err == nil && strings.Contains(f.Interpreter, "ld-musl") {
 			w.style = "musl"
 		}
 	}
