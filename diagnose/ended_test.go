@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
 	"meshdiag/report"
@@ -214,6 +216,70 @@ func TestSenderIsNamed(t *testing.T) {
 	if detail := str(r.Outcome.Detail); r.Outcome.Signal == nil || r.Outcome.Signal.Name != "SIGTERM" || !strings.HasPrefix(detail, want) || !strings.HasSuffix(detail, " sent it.") {
 		t.Errorf("%+v %s", r.Outcome, detail)
 	}
+}
+
+// TestSentToMeshdiag sends the signal to meshdiag, by kill and by the key of a terminal.
+func TestSentToMeshdiag(t *testing.T) {
+	t.Parallel()
+	meshdiag := buildMeshdiag(t)
+	started := func(t *testing.T, cmd *exec.Cmd, start func() error) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "report.json")
+		cmd.Args = append(cmd.Args, "run", "--format", "json", "-o", file, "/bin/sleep", "60")
+		if err := start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+		for range 1000 {
+			children, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cmd.Process.Pid))
+			for _, list := range children {
+				pids, _ := os.ReadFile(list)
+				for _, pid := range strings.Fields(string(pids)) {
+					if call, _ := os.ReadFile("/proc/" + pid + "/syscall"); strings.HasPrefix(string(call), strconv.Itoa(unix.SYS_CLOCK_NANOSLEEP)+" ") {
+						return
+					}
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatal("the program was not seen to sleep")
+	}
+	read := func(t *testing.T, cmd *exec.Cmd) string {
+		t.Helper()
+		_ = cmd.Wait()
+		f, err := os.Open(cmd.Args[len(cmd.Args)-3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		r, err := report.ReadJSON(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return str(r.Outcome.Detail)
+	}
+	t.Run("kill", func(t *testing.T) {
+		cmd := exec.Command(meshdiag)
+		started(t, cmd, cmd.Start)
+		if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if detail := read(t, cmd); detail != "meshdiag was sent it and passed it on." {
+			t.Error(detail)
+		}
+	})
+	t.Run("Ctrl-C", func(t *testing.T) {
+		cmd := exec.Command(meshdiag)
+		var terminal *os.File
+		started(t, cmd, func() (err error) { terminal, err = pty.Start(cmd); return err })
+		defer terminal.Close()
+		if _, err := terminal.WriteString("\x03"); err != nil {
+			t.Fatal(err)
+		}
+		if detail := read(t, cmd); detail != "The terminal sent it: somebody pressed Ctrl-C." {
+			t.Error(detail)
+		}
+	})
 }
 
 // TestFullFileSystem touches a hole of a mapped file, and writes, where nothing is free any more.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"meshdiag/report"
@@ -77,12 +78,38 @@ func runUnder(t testing.TB, dir string, argv []string) (*report.Report, string) 
 	return r, string(out)
 }
 
+// buildMeshdiag builds the command once for all tests; TestMain removes it.
 func buildMeshdiag(t testing.TB) string {
-	exe := filepath.Join(t.TempDir(), "meshdiag")
-	if out, err := exec.Command("go", "build", "-o", exe, "meshdiag/cmd/meshdiag").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	t.Helper()
+	exe, err := builtMeshdiag()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return exe
+}
+
+var builtMeshdiag = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "meshdiag-test")
+	if err != nil {
+		return "", err
+	}
+	builtIn = dir
+	exe := filepath.Join(dir, "meshdiag")
+	if out, err := exec.Command("go", "build", "-o", exe, "meshdiag/cmd/meshdiag").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return exe, nil
+})
+
+// builtIn is the folder of the built command; "" when none was built.
+var builtIn string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if builtIn != "" {
+		_ = os.RemoveAll(builtIn)
+	}
+	os.Exit(code)
 }
 
 // verdict is a report without all but its answer.
