@@ -2,8 +2,8 @@ package crash
 
 import "time"
 
-// Process is another process as it was when it was looked at.
-type Process struct {
+// OtherProcess is another process as it was when it was looked at.
+type OtherProcess struct {
 	PID  int
 	Name string   // comm, at most 15 bytes; "" when it was gone already
 	Args []string // argv; nil unknown, or a thread of the kernel; secrets are not yet masked
@@ -13,7 +13,7 @@ type Process struct {
 // DeadChild is a process that the target had started, or one of its children had, and that died of a signal while it was
 // watched.
 type DeadChild struct {
-	Process
+	OtherProcess
 	Signal Signal        // PID and UID of the sender where its delivery was seen
 	Core   bool          // it dumped core
 	At     time.Duration // since launch

@@ -67,8 +67,50 @@ func TestLabCoresAgreeWithRun(t *testing.T) {
 	}
 }
 
-// labReports runs a fault where the kernel may leave a core, saves one, and returns the reports on all three. saved is nil
-// when there was nothing left to save, kernels when the kernel left none.
+// TestLabHangs lets the lab's server hang in each known way, and compares what the run and the core that it saved say of the
+// waits. Services that wait for each other stand on no thread: the ring must be found on their suspended stacks.
+func TestLabHangs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs the lab's server")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	pg, err := lab.StartPostgres(ctx)
+	if err != nil {
+		t.Fatalf("the lab's PostgreSQL server: %v", err)
+	}
+	t.Cleanup(pg.Stop)
+	meshdiag := diagnose.BuildMeshdiag(t)
+	faults, err := lab.Catalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range faults {
+		if f.Label.Outcome != "hung" {
+			continue
+		}
+		t.Run(f.ID, func(t *testing.T) {
+			live, core, _ := labReports(t, ctx, meshdiag, f, pg)
+			diagnose.CompareWaits(t, live, core)
+			rings := 0
+			for _, c := range live.Waits.Cycles {
+				if rings++; !c.Proven || len(c.Members) != 2 || c.Members[0].Actor == nil || c.Members[1].Actor == nil {
+					t.Errorf("ring %+v", c)
+				}
+			}
+			if want := map[string]int{"service-deadlock": 1}[f.ID]; rings != want {
+				t.Errorf("%d rings, want %d", rings, want)
+			}
+			if top := live.Causes[0]; f.ID == "service-deadlock" && (top.ID != "hang" || *top.Kind != "deadlock" || top.Confidence < 0.9) {
+				t.Errorf("cause %s %v %.2f", top.ID, top.Kind, top.Confidence)
+			}
+		})
+	}
+}
+
+// labReports runs a fault where the kernel may leave a core, saves one, and returns the reports on all three. The world
+// outside is not asked, as no core tells of it. saved is nil when there was nothing left to save, kernels when the kernel
+// left none.
 func labReports(t *testing.T, ctx context.Context, meshdiag string, f lab.Fault, pg *lab.Postgres) (live, saved, kernels *report.Report) {
 	s, err := lab.NewScenario(ctx, f, lab.Variant{}, pg)
 	if err != nil {
@@ -77,7 +119,7 @@ func labReports(t *testing.T, ctx context.Context, meshdiag string, f lab.Fault,
 	defer s.Cleanup()
 	dir := t.TempDir()
 	out, core := filepath.Join(dir, "live.json"), filepath.Join(dir, "saved")
-	result, err := lab.Run(ctx, s, []string{"sh", "-c", `cd "$0" && ulimit -c unlimited && exec "$@"`, dir, meshdiag, "run", "--format", "json",
+	result, err := lab.Run(ctx, s, []string{"sh", "-c", `cd "$0" && ulimit -c unlimited && exec "$@"`, dir, meshdiag, "run", "--no-probe", "--format", "json",
 		"-o", out, "--save-core", core, "--stall-after", s.StallAfter.String()})
 	if err != nil {
 		t.Fatal(err)
@@ -96,10 +138,12 @@ func labReports(t *testing.T, ctx context.Context, meshdiag string, f lab.Fault,
 	if saved, err = diagnose.Core(ctx, diagnose.CoreOptions{Path: core}); err != nil {
 		t.Fatal(err)
 	}
+	diagnose.CompareWithTools(t, core, saved)
 	if cores, _ := filepath.Glob(filepath.Join(dir, "core*")); len(cores) > 0 {
 		if kernels, err = diagnose.Core(ctx, diagnose.CoreOptions{Path: cores[0]}); err != nil {
 			t.Fatal(err)
 		}
+		diagnose.SameInOtherTools(t, saved.Target.Path, core, cores[0])
 	}
 	return live, saved, kernels
 }

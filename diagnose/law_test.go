@@ -28,8 +28,10 @@ func TestCoresAgreeWithRun(t *testing.T) {
 	for _, v := range loadVictims(t) {
 		t.Run(v.name(), func(t *testing.T) {
 			t.Parallel()
-			live, saved, kernels := runForCores(t, meshdiag, "--profile", "none", compile(t, &v))
+			exe := compiled(t, &v)
+			live, saved, kernels := runForCores(t, meshdiag, "--profile", "none", exe)
 			compareReports(t, live, coreReport(t, saved))
+			sameInOtherTools(t, exe, saved, kernels)
 			switch {
 			case live.Outcome.Signal == nil: // it exits: the kernel writes no core
 			case kernels == "":
@@ -89,28 +91,12 @@ func buildMeshdiag(t testing.TB) string {
 }
 
 var builtMeshdiag = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "meshdiag-test")
-	if err != nil {
-		return "", err
-	}
-	builtIn = dir
-	exe := filepath.Join(dir, "meshdiag")
+	exe := filepath.Join(builtOnce.dir, "meshdiag")
 	if out, err := exec.Command("go", "build", "-o", exe, "meshdiag/cmd/meshdiag").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
 	return exe, nil
 })
-
-// builtIn is the folder of the built command; "" when none was built.
-var builtIn string
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if builtIn != "" {
-		_ = os.RemoveAll(builtIn)
-	}
-	os.Exit(code)
-}
 
 // verdict is a report without all but its answer.
 func verdict(r *report.Report) *report.Report {

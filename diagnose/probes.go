@@ -123,11 +123,16 @@ func (w *walk) askDatabase(ctx context.Context) []probe.Check {
 	if w.prof != nil && w.prof.Database != nil {
 		want, names = w.prof.Database, w.prof.Database.Env
 	}
-	url, from := probe.DatabaseURL(w.executable(), w.end.Target.Env, names)
+	constants := probe.ReadConstants(w.executable())
+	url, variable := constants.DatabaseURL(w.end.Target.Env, names)
 	if url == "" {
 		return nil
 	}
-	checks := probe.Database(ctx, url, want, w.partitionsFrom(want))
+	checks := probe.Database(ctx, probe.Use{URL: url, Variable: variable, Want: want, Days: w.partitionsFrom(want), Constants: constants})
+	from := "a constant in the executable"
+	if variable != "" {
+		from = "the environment variable " + variable
+	}
 	checks[0].Detail += " (the program has the address from " + from + ")"
 	return checks
 }
@@ -141,13 +146,15 @@ func (w *walk) executable() string {
 }
 
 // partitionsFrom is the day from which on partitions must exist: the program makes them itself in one of its start-up
-// steps, so before that step nothing can be expected.
+// steps, so before it is past that step nothing can be expected.
 func (w *walk) partitionsFrom(want *profile.Database) time.Time {
 	if want == nil || want.Partitions.Table == "" {
 		return time.Time{}
 	}
+	came := false
 	for _, s := range w.c.Startup.Steps {
-		if s.ID == want.Partitions.After && s.Seen {
+		came = came || s.ID == want.Partitions.After
+		if came && s.Seen {
 			return time.Now().UTC()
 		}
 	}

@@ -24,6 +24,7 @@ func (w *walk) base() *report.Report {
 		Tool:   report.Tool{Version: w.options.Version},
 		Target: report.Target{Path: report.Clean(c.Target.Path), Args: report.MaskArgs(c.Target.Args), Arch: c.Target.Arch,
 			Source: string(c.Target.Source)},
+		Process:    process(c),
 		Outcome:    w.outcome(),
 		Provenance: []report.Step{}, Causes: []report.Cause{}, RuledOut: []report.RuledOut{}, Threads: []report.Stack{},
 		Output: w.output(), Checks: []report.Check{}, Warnings: []string{},
@@ -49,20 +50,53 @@ func (w *walk) report() *report.Report {
 	for _, x := range w.found.RuledOut {
 		r.RuledOut = append(r.RuledOut, report.RuledOut{ID: x.ID, Why: said(x.Why)})
 	}
-	r.Threads = w.threads()
+	r.Threads, r.Waits = w.threads(), w.graph()
 	if w.skipped > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("The stacks of %d of %d threads were not read.", w.skipped, len(w.crash.Threads)))
 	}
+	if f := w.c.Fault; f != nil {
+		for _, s := range f.Inconsistent {
+			r.Warnings = append(r.Warnings, said("Signal, registers and code do not belong together: "+s+"."))
+		}
+	}
+	for _, s := range w.fetchNotes() {
+		r.Warnings = append(r.Warnings, said(s))
+	}
 	for _, m := range w.sym.Modules() {
-		if m.Problem != "" {
+		if m.Problem != "" && (m.Path != "[vdso]" || w.leadsThrough(m)) {
 			r.Warnings = append(r.Warnings, said(m.Problem))
 		}
+	}
+	if files := w.unchecked(); len(files) > 0 {
+		r.Warnings = append(r.Warnings, said("Taken without a build ID to check it by: "+strings.Join(files, ", ")+"."))
 	}
 	r.Warnings = append(staleWarnings(w.c.Checks), r.Warnings...)
 	for _, x := range w.c.Checks {
 		r.Checks = append(r.Checks, report.Check{ID: x.ID, OK: x.OK, Detail: said(x.Detail)})
 	}
 	return r
+}
+
+// unchecked are the files of modules on a stack that were taken without knowing whether they are the ones that were mapped.
+func (w *walk) unchecked() (files []string) {
+	for _, m := range w.sym.Modules() {
+		if m.File() != "" && !m.Verified && w.leadsThrough(m) {
+			files = append(files, m.File())
+		}
+	}
+	return files
+}
+
+// leadsThrough reports whether a stack has a frame in m.
+func (w *walk) leadsThrough(m *symbols.Module) bool {
+	for i := range w.c.Stacks {
+		for k := range w.c.Stacks[i].Frames {
+			if w.c.Stacks[i].Frames[k].Module == m {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // said makes a sentence that may quote the target fit for a report: no control sequence, no secret.

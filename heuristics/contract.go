@@ -70,8 +70,10 @@ const (
 	kindHTTP        = "http" // of port-in-use
 	kindWebSocket   = "websocket"
 	kindDeadlock    = "deadlock" // of hang
+	kindAbandoned   = "abandoned-lock"
 	kindBlockedIO   = "blocked-io"
 	kindSpin        = "spin"
+	kindSlow        = "slow"
 	kindNoProgress  = "no-progress"
 	kindCPULimit    = "cpu-limit" // of killed
 	kindFileSize    = "file-size-limit"

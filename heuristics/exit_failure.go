@@ -141,13 +141,13 @@ func (c *Case) childDied(h *Hypothesis) {
 		d.PID, command, name, o.ExitCode)
 	starved := d.OOM != nil && d.OOM.Record != "" && !d.OOM.ByName
 	weight := wChildDied
-	if d.Signal.Unseen && !starved {
+	if d.Signal.CodeUnknown && !starved {
 		weight = wChildGone
 	}
 	h.fact(!byStatus, "child-died", "child", weight, "its child process %d (%s) died of %s, %s before it gave up", d.PID, command, name, seconds(max(0, o.Elapsed-d.At)))
 	h.fact(own, "child-ended", "own", wChildKilled, "it had sent that signal itself")
 	h.fact(starved, "child-starved", "own", wChildStarved, "the kernel's log says why: %s", recordOf(d))
-	if !byStatus && (own || d.Signal.Unseen && !starved) {
+	if !byStatus && (own || d.Signal.CodeUnknown && !starved) {
 		return // SIGKILL is mostly the parent's own way of ending a child
 	}
 	h.Kind = kindChildDied

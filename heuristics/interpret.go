@@ -24,6 +24,10 @@ func Interpret(c *Case) crash.Kind {
 		return interpretExit(c, o.ExitCode)
 	case crash.EndSignal:
 		return interpretSignal(c, o.Signal)
+	case crash.EndRunning:
+		if c.stuckForGood() {
+			return crash.Hung
+		}
 	}
 	return crash.Healthy
 }

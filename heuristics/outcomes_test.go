@@ -133,9 +133,14 @@ func TestHang(t *testing.T) {
 		return m.stack("x@libc", "mesh_service_call", "__service_org_call_get", "refresh", "mesh_main")
 	}
 	check(t, []causeTest{
-		{"deadlock", func(t *testing.T) *maker { return blocked(t, 202, "S") }, expected{id: idHang, kind: kindDeadlock, symbol: "__service_org_call_get", atLeast: 0.8}},
-		{"blocked in read", func(t *testing.T) *maker { return blocked(t, 0, "S") }, expected{id: idHang, kind: kindBlockedIO, atLeast: 0.8}},
-		{"spin", func(t *testing.T) *maker { return blocked(t, -1, "R") }, expected{id: idHang, kind: kindSpin, atLeast: 0.8}},
+		{"an answer that nobody is known to owe is no deadlock", func(t *testing.T) *maker { return blocked(t, 202, "S") },
+			expected{id: idHang, kind: kindNoProgress, symbol: "refresh", atLeast: 0.7, atMost: 0.79}},
+		{"a ring of recorded owners", func(t *testing.T) *maker { return blocked(t, 202, "S").ring(true) },
+			expected{id: idHang, kind: kindDeadlock, symbol: "__service_org_call_get", atLeast: 0.95}},
+		{"a ring with an owner that is only likely", func(t *testing.T) *maker { return blocked(t, 202, "S").ring(false) },
+			expected{id: idHang, kind: kindDeadlock, symbol: "__service_org_call_get", atMost: 0.79}},
+		{"blocked in read", func(t *testing.T) *maker { return blocked(t, 0, "S") }, expected{id: idHang, kind: kindBlockedIO, atLeast: 0.7}},
+		{"spin", func(t *testing.T) *maker { return blocked(t, -1, "R") }, expected{id: idHang, kind: kindSpin, atLeast: 0.6, atMost: 0.79}},
 		{"a server at rest", func(t *testing.T) *maker {
 			m := inMesh(t).stalled()
 			m.c.Crash.Threads[0].State = "S"

@@ -83,6 +83,12 @@ func (c *Case) spoken(id string, each func(h *Hypothesis, m *startup.Message)) [
 	return hs
 }
 
+// checkStatements is the check that holds all SQL of the program against the database, whether it was run or not.
+const checkStatements = "database-statements"
+
+// checkPartitions is the check of the partitions that the program makes itself while it starts.
+const checkPartitions = "database-partitions"
+
 // probed adds the hypotheses that failed checks of the world outside point to.
 func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, detail string)) []*Hypothesis {
 	for _, k := range c.Checks {
@@ -95,6 +101,9 @@ func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, det
 				h = old
 			}
 		}
+		if h == nil && k.ID == checkPartitions && len(hs) > 0 && !c.leftOpen(id) {
+			h = hs[0] // its words tell why there is no partition
+		}
 		if h == nil {
 			h = hypothesis(id, k.Kind)
 			c.ended(h)
@@ -102,7 +111,10 @@ func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, det
 			hs = append(hs, h)
 		}
 		weight := wCheckFailed
-		if k.Hint {
+		switch {
+		case k.ID == checkStatements:
+			weight = wUnfitSQL
+		case k.Hint:
 			weight = wCheckHint
 		}
 		h.fact(true, "check-"+k.ID, "check", weight, "a check from outside found: %s", k.Detail)

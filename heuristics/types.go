@@ -9,6 +9,7 @@ import (
 	"meshdiag/provenance"
 	"meshdiag/startup"
 	"meshdiag/symbols"
+	"meshdiag/waits"
 )
 
 // Case is everything that was found out about a crash before causes are weighed. Heuristics only read it.
@@ -33,6 +34,7 @@ type Case struct {
 	Kind    crash.Kind                   // the outcome as interpreted so far
 	Reader  Reader                       // classify values, read the process
 	Checks  []Check                      // what probes of the world outside said
+	Waits   *waits.Graph                 // what the threads wait for; nil: not looked at yet
 
 	view *view // what the heuristics have in common, computed once
 }

@@ -84,6 +84,8 @@ const (
 	wWaysSplit      = 1.0  // it may have come from several places
 	wNullConstTyped = -0.5 // the same in a language that has no NULL: rather a placeholder
 	wUnchecked      = 0.4  // nobody tested it on its way
+	wLowAddress     = 1.5  // a field of NULL has such an address, and no register tells otherwise
+	wCallersMissing = -0.4 // it came from a caller that is not known: what the caller checked is not, either
 	wArgUnset       = -2.5 // the register was not set for the call
 	wNullButDropped = -1.5 // a result that belongs there was thrown away
 )
@@ -221,10 +223,12 @@ const (
 
 // wild-pointer
 const (
+	wContradiction = -1.5 // signal, registers and code do not belong together
 	wWildValue     = 1.4  // no address that is mapped
 	wFieldOfNull   = 1.0  // small, a multiple of the word size; a number may be so, too
 	wFailedCall    = 1.6  // a documented sign of failure
 	wWildSmall     = 0.8  // a small number usually has a better explanation
+	wWildLow       = 0.3  // a low address whose registers are not known: rather a field of NULL
 	wWildProtected = 1.0  // mapped, and not for that use
 	wPastEnd       = 2.0  // just outside a mapping
 	wNoOrigin      = 0.6  // its way back could not be followed
@@ -306,9 +310,11 @@ const (
 	wFatalWords    = 1.0  // and cannot do its job without
 	wGaveUp        = 1.0  // it gave up then
 	wWentOn        = 0.5  // it went on without
+	wWaitsForIt    = 1.5  // it stalled, and the database lets everybody wait
 	wPanickedOver  = 1.0  // it panicked over it
 	wCrashedAnyway = -3.0 // it died of something that such words do not explain
 	wCheckFailed   = 2.5  // a check from outside found it
+	wUnfitSQL      = 1.2  // the database lacks what some statement of the program names, which may not have been run
 	wCheckHint     = 1.0  // it found something that may be innocent
 	wKernelKill    = 1.0  // SIGKILL, as the out-of-memory killer sends
 	wKillSignal    = 2.5  // a signal that is not about an instruction
@@ -332,6 +338,7 @@ const (
 	wConvention    = 0.3  // 128 plus the number of a signal
 	wMidway        = 1.0  // its start-up was not complete
 	wWasFailing    = -1.5 // it had said that something failed
+	wWasStuck      = -3.0 // its threads waited for each other
 	wSigpipe       = 3.0  // SIGPIPE
 	wPeer          = 1.0  // what the descriptor leads to is known
 	wOldStackSize  = 2.5  // stacks of the size that older runtimes gave
@@ -344,15 +351,26 @@ const (
 
 // hang
 const (
-	wStalled       = 2.5  // the watchdog froze it alive
-	wSpinning      = 1.5  // a thread runs
-	wLocked        = 1.5  // threads at work wait for locks
+	wStalled       = 2.4  // the watchdog froze it alive: why it stands still is another question
+	wCycle         = 3.0  // threads wait for each other in a ring, by what the locks record
+	wProbableCycle = 2.0  // the same, with an owner that is only likely or a wait with a time limit
+	wOwnerEnded    = 2.8  // a lock's owner is no thread any more
+	wHoldsWhile    = 2.0  // a thread that others wait for is itself blocked outside of the process
+	wHoldsAndRests = 1.2  // a thread that others wait for waits for a signal or sleeps
+	wNobodyLeft    = 2.0  // every thread waits for another one of the process
+	wCircles       = 2.8  // a thread goes round in a circle, register by register
+	wStays         = -1.1 // a thread runs in one call all the time: a loop without end, or a long one
+	wMoves         = -1.3 // a thread runs and its calls begin and end, or data is moved
+	wSpinning      = -1.1 // a thread runs, and how was not looked at
+	wLocked        = 1.2  // threads at work wait for locks, and nobody knows who has them
 	wBlockedIO     = 1.2  // threads at work wait for input or output
-	wIdle          = 0.3  // all threads rest
+	wIdle          = -1.6 // all threads rest: nothing is stuck
 	wAwaiting      = -1.0 // threads wait for one another, or for work
 	wStartedUp     = -1.5 // its start-up was complete: a server at rest looks like this
 	wNotStarted    = 0.5  // its start-up was not complete
 	wHangExplained = -2.5 // it had said why it cannot do its job
+	wSnapshot      = -1.5 // one look at a living process does not tell whether a wait lasts
+	wSnapshotStill = -0.8 // no thread had woken for a moment before
 )
 
 // unknown

@@ -25,7 +25,11 @@ func runWild(c *Case) Finding {
 	case provenance.ClassUnmapped:
 		h.fact(true, "unmapped", "value", wWildValue, "nothing is mapped at the address (%s)", b.text)
 	case provenance.ClassNearNull:
-		h.fact(true, "near-null", "value", wWildSmall, "the address is too low to be one (%s), and no register of the operand is 0", b.text)
+		if !c.operandLost() {
+			h.fact(true, "near-null", "value", wWildSmall, "the address is too low to be one (%s), and no register of the operand is 0", b.text)
+		} else {
+			h.fact(true, "near-null", "value", wWildLow, "the address is too low to be one (%s), and what made it up is not known", b.text)
+		}
 	case provenance.ClassProtection:
 		h.fact(!writesReadOnly(c), "protection", "value", wWildProtected, "the address may not be accessed like that (%s)", region(c))
 	}
@@ -37,18 +41,17 @@ func runWild(c *Case) Finding {
 	failed := c.failedCall()
 	h.fact(failed != "", "failed-call", "origin", wFailedCall, "%s returned -1 to %s: that is how it says that it failed", failed, v.suspectName())
 	c.blameOrigin(h)
-	who := c.readable(h.Blame.Symbol)
 	h.Title = fmt.Sprintf("%s used a bad address: %s", v.suspectName(), b.text)
 	if b.class == provenance.ClassPastEnd {
 		h.Title = fmt.Sprintf("%s ran past an end of memory: %s", v.suspectName(), region(c))
 	}
 	if failed != "" {
-		h.Title = fmt.Sprintf("%s failed, and %s used its result, -1, as an address", failed, who)
+		h.Title = fmt.Sprintf("%s failed, and %s used its result, -1, as an address", failed, c.readable(h.Blame.Symbol))
 		h.next(fmt.Sprintf("check what %s returns before it is used, and print errno: it says why the call failed", failed))
 	}
 	h.Summary = fmt.Sprintf("The address is no good one (%s). %s", b.text, c.originSentence())
-	h.next("follow the value back in "+who, c.disassemble(h.Blame.Symbol),
-		"if it changes from run to run, build the program with -fsanitize=address, or run it under valgrind")
+	h.next(c.followBack(h.Blame.Symbol)...)
+	h.next("if it changes from run to run, build the program with -fsanitize=address, or run it under valgrind")
 	return finding(h)
 }
 

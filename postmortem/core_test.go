@@ -2,6 +2,7 @@ package postmortem
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -128,8 +129,9 @@ func TestCompressedCores(t *testing.T) {
 	path := needCore(t)
 	plain := openCore(t, path)
 	for name, pack := range map[string]func(io.Writer) (io.WriteCloser, error){
-		"zst": func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) },
+		"zst": zstdWriter,
 		"lz4": func(w io.Writer) (io.WriteCloser, error) { return lz4.NewWriter(w), nil },
+		"gz":  func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil },
 		"xz":  func(w io.Writer) (io.WriteCloser, error) { return xz.NewWriter(w) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -141,6 +143,8 @@ func TestCompressedCores(t *testing.T) {
 		})
 	}
 }
+
+func zstdWriter(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) }
 
 func compressFile(t *testing.T, from, to string, pack func(io.Writer) (io.WriteCloser, error)) {
 	t.Helper()

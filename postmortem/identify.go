@@ -27,12 +27,15 @@ func identify(c *crash.Crash, n *notes) {
 			c.Target.ExePath = m.Path
 		}
 	}
-	if c.Target.Path == "" {
-		c.Target.Path = c.Target.ExePath
-	}
 	c.Target.Args, c.Target.Env = initialStack(c)
 	if c.Target.Args == nil && n.process != nil && n.process.Args != "" {
 		c.Target.Args = strings.Fields(n.process.Args)
+	}
+	if c.Target.Path == "" {
+		c.Target.Path = c.Target.ExePath
+	}
+	if c.Target.Path == "" && len(c.Target.Args) > 0 {
+		c.Target.Path = c.Target.Args[0]
 	}
 }
 

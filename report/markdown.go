@@ -79,6 +79,7 @@ func markdownBlocks(r *Report) []block {
 	all := []block{
 		{title: "Diagnosis", lines: diagnosisLines(r), floor: 7},
 		{title: "What happened", lines: happenedLines(r), floor: 6},
+		{title: "Who waits for whom", lines: waitLines(r), floor: 6},
 		{title: "Evidence (+ for, - against), other causes, ruled out", lines: evidenceLines(r), floor: 6},
 		{title: "Where the bad value came from", lines: provenanceLines(r), floor: 4},
 		{title: "Stack", lines: stackLines(r), floor: 5},

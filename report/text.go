@@ -50,6 +50,7 @@ func (t *text) sections() {
 	t.happened()
 	t.provenance()
 	t.causes()
+	t.waitGraph()
 	t.ruledOut()
 	t.stacks()
 	t.output()
@@ -88,7 +89,14 @@ func (t *text) launch() {
 func (t *text) happened() {
 	t.heading("What happened")
 	r := t.r
-	t.row("program", span{programWords(r), plain})
+	if words := programWords(r); words != "" {
+		t.row("program", span{words, plain})
+	}
+	for _, row := range processRows(r) {
+		if row[1] != "" {
+			t.row(row[0], span{row[1], plain})
+		}
+	}
 	if s := r.Outcome.Signal; s != nil {
 		t.row("signal", span{signalWords(s), plain})
 	} else {

@@ -170,7 +170,7 @@ func healthyLine(r *Report) string {
 	if p := phaseShort(r.Phase); p != "" {
 		facts = append(facts, p)
 	}
-	if n := len(r.Warnings); n > 0 {
+	if n := len(r.Warnings); n > 0 && !snapshot(r) { // of a snapshot they are shown
 		facts = append(facts, count(n, "warning")+", see --verbose")
 	}
 	if len(facts) > 0 {

@@ -108,6 +108,7 @@ func (t *tracer) inspectRemains() {
 	out.Elapsed = t.out.now()
 	c := &crash.Crash{
 		Target:  t.describe(0),
+		Process: seenNow(0),
 		Outcome: out,
 		Threads: t.target.departed,
 		Focus:   -1,

@@ -10,13 +10,13 @@ import (
 
 const (
 	maxParted   = 64 // processes of the target's making whose names are kept after their end
-	maxChildren = 16 // deaths by signal that are kept
+	maxDeaths   = 16 // deaths by signal that are kept
 	maxArgBytes = 4096
 )
 
 // look describes a process; one that is gone has an id only.
-func look(pid int) crash.Process {
-	p := crash.Process{PID: pid, Name: comm(pid)}
+func look(pid int) crash.OtherProcess {
+	p := crash.OtherProcess{PID: pid, Name: comm(pid)}
 	if data, err := procFile(pid, "cmdline"); err == nil && len(data) > 0 {
 		p.Args = splitNUL(data[:min(len(data), maxArgBytes)])
 	}
@@ -25,7 +25,7 @@ func look(pid int) crash.Process {
 
 // sender is who sent a signal, as far as it can still be seen; nil when no other process did. A sender that the target had
 // started is known by name even when it is gone: kill(1) ends before its signal arrives.
-func (t *tracer) sender(info *crash.Signal) *crash.Process {
+func (t *tracer) sender(info *crash.Signal) *crash.OtherProcess {
 	if !info.Sent() || info.PID <= 0 || info.PID == t.target.pid || info.PID == ownPID {
 		return nil
 	}
@@ -57,7 +57,7 @@ func (t *tracer) childDies(p *process, status uint64) {
 	if p.dead != nil || status&0x7f == 0 {
 		return
 	}
-	d := &crash.DeadChild{Process: look(p.pid), Signal: crash.Signal{Number: int(status & 0x7f), Unseen: true}, Core: status&0x80 != 0, At: t.out.now()}
+	d := &crash.DeadChild{OtherProcess: look(p.pid), Signal: crash.Signal{Number: int(status & 0x7f), CodeUnknown: true}, Core: status&0x80 != 0, At: t.out.now()}
 	d.Kin = true
 	if p.lastSent != nil && p.lastSent.Number == d.Signal.Number {
 		d.Signal = *p.lastSent
@@ -73,7 +73,7 @@ func (t *tracer) childDied(p *process, ws unix.WaitStatus) {
 	if p == t.target || !ws.Signaled() || p.dead == nil {
 		return
 	}
-	if len(t.children) >= maxChildren {
+	if len(t.children) >= maxDeaths {
 		t.children = append(t.children[:0], t.children[1:]...)
 	}
 	t.children = append(t.children, *p.dead)

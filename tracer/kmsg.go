@@ -15,6 +15,7 @@ const (
 	logSlack   = 10 * time.Millisecond // the log's clock and ours differ by little
 )
 
+// monotonic is the time since the machine was started, without what it slept; 0 when the kernel does not tell.
 func monotonic() time.Duration {
 	var ts unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) != nil {

@@ -136,7 +136,7 @@ func beingWritten(path string) *launchError {
 }
 
 // writerOf finds a process that has a file open for writing (flags in /proc/PID/fdinfo/FD).
-func writerOf(path string) *crash.Process {
+func writerOf(path string) *crash.OtherProcess {
 	want, err := os.Stat(path)
 	if err != nil {
 		return nil

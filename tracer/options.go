@@ -18,6 +18,10 @@ type Options struct {
 	// StallAfter is how long the program may be silent before it counts as hung; 0 is never.
 	StallAfter time.Duration
 
+	// Leave, when it is closed, lets the program go: Inspect sees it frozen and running on, with crash.EndRunning, and Run
+	// returns while it lives. What it prints from then on still goes where it went.
+	Leave <-chan struct{}
+
 	// Where the program's streams go; nil means our own. They are never closed.
 	Stdin, Stdout, Stderr *os.File
 
@@ -25,6 +29,9 @@ type Options struct {
 	// addresses as linked. Both may be empty.
 	Breakpoints []string
 	Resolve     func(path string, names []string) (map[string]uint64, error)
+
+	// ForCore says that Inspect may write a core: the mappings' traits are read.
+	ForCore bool
 
 	// Inspect is called exactly once, on the tracing thread: while the program is frozen at its last moment, or with what is
 	// left when it is already gone, or when it could not be launched. The Crash's Memory is readable only during the call.

@@ -3,6 +3,7 @@ package tracer
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -269,4 +270,35 @@ func FuzzLaunchSentence(f *testing.F) {
 			t.Errorf("%+v", e)
 		}
 	})
+}
+
+// TestParseSmaps reads what a kernel wrote, shortened, with a file whose path looks like a field.
+func TestParseSmaps(t *testing.T) {
+	text := `7f0000000000-7f0000010000 rw-p 00000000 00:00 0 
+Size:                 64 kB
+Anonymous:            64 kB
+Swap:                  0 kB
+VmFlags: rd wr mr mw me ac 
+7f0000010000-7f0000020000 r--s 00000000 08:02 12                         /tmp/Anonymous: 7 kB
+Anonymous:             0 kB
+Swap:                  4 kB
+VmFlags: rd mr mw me dd 
+7f0000020000-7f0000030000 rw-p 00000000 00:0f 13                         /anon_hugepage (deleted)
+VmFlags: rd wr ht io
+broken
+Anonymous:             9 kB
+VmFlags: dd
+7f0000030000-7f0000040000 rw-p 00000000 00:00 0 
+Anonymous:            64 kB
+`
+	got := map[uint64]crash.Traits{}
+	parseSmaps([]byte(text), func(m crash.Mapping, traits crash.Traits) { got[m.Start] = traits })
+	want := map[uint64]crash.Traits{
+		0x7f0000000000: crash.TraitsKnown | crash.OwnPages,
+		0x7f0000010000: crash.TraitsKnown | crash.OwnPages | crash.DontDump,
+		0x7f0000020000: crash.TraitsKnown | crash.HugePages | crash.DontDump,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }
