@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestCacheAsLdconfigReadsIt compares the cache with what its own tool prints of it.
@@ -90,6 +92,25 @@ func TestSymbolsAndVersions(t *testing.T) {
 	}
 	if v := Newest([]string{"GLIBC_2.9", "GLIBC_2.36", "GLIBC_PRIVATE", "GLIBCXX_3.4"}, "GLIBC"); v != "GLIBC_2.36" {
 		t.Error(v)
+	}
+}
+
+// TestUnfit says why files are no libraries, without waiting for any.
+func TestUnfit(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lfs := filepath.Join(dir, "lfs")
+	if err := os.WriteFile(lfs, []byte("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{pipe: "it is not a regular file", dir: "it is a directory", dir + "/x": "it does not exist",
+		lfs: "git-lfs", "/dev/zero": "it is not a regular file", "/lib/x86_64-linux-gnu/libc.so.6": ""} {
+		if got := Unfit(path); !strings.Contains(got, want) || (got == "") != (want == "") {
+			t.Errorf("%s: %q", path, got)
+		}
 	}
 }
 
