@@ -136,7 +136,10 @@ func (w *walk) outcome() report.Outcome {
 	}
 	r := report.Outcome{Kind: string(kind), Detail: opt(o.LaunchError)}
 	if by := w.c.SentBy(); by != "" {
-		r.Detail = opt(strings.ToUpper(by[:1]) + by[1:] + ".")
+		if !w.end.Outcome.Forwarded { // our own name begins with a small letter
+			by = strings.ToUpper(by[:1]) + by[1:]
+		}
+		r.Detail = opt(by + ".")
 	}
 	if o.End == crash.EndExit {
 		r.ExitCode = &o.ExitCode

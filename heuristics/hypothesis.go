@@ -1,7 +1,6 @@
 package heuristics
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -154,7 +153,7 @@ func (c *Case) fileOf(f *symbols.Frame) string {
 	case !f.Module.Main:
 		return f.Module.Path
 	}
-	return cmp.Or(c.Crash.Target.ExePath, c.Crash.Target.Path)
+	return c.exe()
 }
 
 // needed are the steps that make more of a core: its rest, or the file with the code that failed.
