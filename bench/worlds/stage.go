@@ -56,6 +56,10 @@ func newStage(ctx context.Context, meshdiag string) (*stage, error) {
 		s.close()
 		return nil, err
 	}
+	if err := s.pg.Backup(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
 	return s, nil
 }
 
