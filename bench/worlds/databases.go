@@ -226,7 +226,7 @@ func full(s *site) error {
 		return errNotHere{"mounting a small disk: " + err.Error()}
 	}
 	s.later(func() {
-		pg.Stop()
+		s.drop("full disk")
 		_ = unix.Unmount(disk, unix.MNT_DETACH)
 		_ = os.RemoveAll(pg.Dir)
 	})

@@ -89,6 +89,14 @@ func (s *stage) clone(ctx context.Context, name string, change func() (lab.Chang
 	return c.pg, c.err
 }
 
+// drop ends a clone that no later world can use.
+func (s *stage) drop(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clones[name].pg.Stop()
+	delete(s.clones, name)
+}
+
 // site is one world while it is being made.
 type site struct {
 	*stage
