@@ -91,7 +91,7 @@ func (in *inside) counts(ctx context.Context, l *lacking) bool {
 		if l.err.Routine != "parserOpenTable" {
 			return false // an alias that no FROM clause has: a piece
 		}
-		if strings.HasPrefix(last, "pg_") || strings.HasPrefix(last, "sqlite_") || strings.HasPrefix(l.name, "information_schema.") ||
+		if strings.HasPrefix(last, "pg_") || strings.HasPrefix(l.name, "information_schema.") ||
 			slices.Contains(in.missing, last) || in.constants.creates(last) {
 			return false
 		}
