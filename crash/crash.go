@@ -129,6 +129,12 @@ type Thread struct {
 	Motion    *Motion   // of a thread that ran; nil otherwise
 }
 
+// compatCS is the code segment selector of 32-bit code in a user process (__USER32_CS, linux/arch/x86/include/asm/segment.h).
+const compatCS = 0x23
+
+// Runs32 reports whether the thread ran 32-bit code, whose bytes mean other instructions and whose stack has other frames.
+func (t *Thread) Runs32() bool { return t.RegsOK && t.Regs.CS == compatCS }
+
 // Syscall is the system call a thread was stopped in.
 type Syscall struct {
 	Number int64

@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -43,9 +44,13 @@ type Client struct {
 	left    time.Duration // of Config.MaxTime
 	down    map[int]bool  // servers that failed, by their place in Config.Servers
 	over    bool          // nothing is fetched any more
+	asked   int           // files that servers were asked for
 	cleaned bool
 	notes   notes
 }
+
+// maxFiles bounds what one report may ask for: a core can claim any number of modules.
+const maxFiles = 256
 
 // New makes a client. buildID reads the build ID of an ELF file, which may be damaged on purpose.
 func New(c Config, buildID func(path string) (string, error)) *Client {
@@ -81,6 +86,12 @@ func (c *Client) fetch(ctx context.Context, q Request) (string, error) {
 	if !c.cleaned {
 		c.cleaned = true
 		c.cache.clean(time.Now())
+	}
+	if c.asked++; c.asked > maxFiles {
+		c.over = true
+		c.notes.said = append(c.notes.said, fmt.Sprintf("Nothing more was fetched after %d files.", maxFiles))
+		c.notes.skipped(q)
+		return "", ErrUnavailable
 	}
 	start := time.Now()
 	defer func() { c.left -= time.Since(start) }()

@@ -266,6 +266,22 @@ func TestOneDeadline(t *testing.T) {
 	}
 }
 
+// TestManyModules checks that a core that claims modules without end does not keep the servers busy.
+func TestManyModules(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	c := client(t, serve(t, func(w http.ResponseWriter, r *http.Request) { asked.Add(1); http.NotFound(w, r) }))
+	for i := range 2 * maxFiles {
+		_, _ = c.Find(t.Context(), Request{Kind: Executable, BuildID: fmt.Sprintf("%040x", i), Name: "m"})
+	}
+	if n := asked.Load(); n != maxFiles {
+		t.Errorf("%d requests", n)
+	}
+	if got := told(c); len(got) > 1000 || !strings.Contains(got, "Nothing more was fetched after 256 files.") {
+		t.Errorf("notes %q", got)
+	}
+}
+
 // TestInterrupt checks that a user who ends a download ends all of them.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()

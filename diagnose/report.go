@@ -54,6 +54,11 @@ func (w *walk) report() *report.Report {
 	if w.skipped > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("The stacks of %d of %d threads were not read.", w.skipped, len(w.crash.Threads)))
 	}
+	if f := w.c.Fault; f != nil {
+		for _, s := range f.Inconsistent {
+			r.Warnings = append(r.Warnings, said("Signal, registers and code do not belong together: "+s+"."))
+		}
+	}
 	for _, s := range w.fetchNotes() {
 		r.Warnings = append(r.Warnings, said(s))
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -88,7 +89,7 @@ func TestCodeMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	// main and greet stand between the innermost frame and libc's, and nothing can tell that they are frames.
-	if got := text.String(); !strings.Contains(got, "found by scan") || !strings.Contains(got, "point into code that is not at hand: frames may be missing") {
+	if got := text.String(); !strings.Contains(got, "found by scan") || !strings.Contains(got, "into code that is not at hand: ") {
 		t.Errorf("the stack does not say that frames may be missing:\n%s", got[strings.Index(got, "Stack of"):])
 	}
 	best := r.Causes[0]
@@ -145,5 +146,58 @@ func TestUncheckedFile(t *testing.T) {
 	want := "Taken without a build ID to check it by: " + exe + "."
 	if got := strings.Join(r.Warnings, "\n"); !strings.Contains(got, want) {
 		t.Errorf("warnings %q lack %q", got, want)
+	}
+}
+
+// TestContradiction checks that a signal that does not belong to the instruction is a finding, and makes causes less sure.
+func TestContradiction(t *testing.T) {
+	_, core, whole := nullCore(t, ownNull)
+	at := bytes.Index(core, append([]byte("IGISCORE\x00\x00\x00\x00"), 11, 0, 0, 0))
+	if at < 0 {
+		t.Fatal("the core has no siginfo")
+	}
+	address := core[at+12+16:] // si_addr
+	if address[0] != 8 {
+		t.Fatalf("si_addr begins with %#x", address[0])
+	}
+	address[4] = 0x41
+	r := reportOf(t, core)
+	if a, b := whole.Causes[0], r.Causes[0]; b.ID != "unknown" && b.Confidence >= 0.5 {
+		t.Errorf("%s at %.2f, of the sound core %s at %.2f", b.ID, b.Confidence, a.ID, a.Confidence)
+	}
+	want := "does not access 0x4100000008, the address that the kernel reported"
+	if got := strings.Join(r.Warnings, "\n"); !strings.Contains(got, want) {
+		t.Errorf("warnings %q lack %q", got, want)
+	}
+	for _, x := range r.RuledOut {
+		if strings.Contains(x.Why, "address 0") {
+			t.Errorf("ruled out by an address that was not reported: %s", x.Why)
+		}
+	}
+}
+
+// TestThirtyTwoBit checks that the code of a 32-bit program is not read as if it were x86-64: the same bytes mean other
+// instructions.
+func TestThirtyTwoBit(t *testing.T) {
+	dir := t.TempDir()
+	source, exe := filepath.Join(dir, "old.c"), filepath.Join(dir, "old")
+	if err := os.WriteFile(source, []byte("void _start(void) { *(volatile int *)8 = 1; }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("gcc", "-m32", "-nostdlib", "-static", "-fno-pic", "-o", exe, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	r := diagnosedWith(t, RunOptions{Path: exe})
+	if s := r.Outcome.Signal; s == nil || s.Name != "SIGSEGV" || str(s.Address) != "0x8" {
+		t.Fatalf("signal %+v", s)
+	}
+	if r.Fault == nil || r.Fault.Instruction != nil || r.Fault.Operand != nil {
+		t.Errorf("fault %+v", r.Fault)
+	}
+	if got := str(r.Threads[0].Truncated); !strings.Contains(got, "32-bit code") {
+		t.Errorf("truncated %q", got)
+	}
+	if got := strings.Join(r.Warnings, "\n"); !strings.Contains(got, "32-bit") || strings.Contains(got, "64-bit little-endian") {
+		t.Errorf("warnings %q", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"meshdiag/crash"
 	"meshdiag/profile"
+	"meshdiag/symbols"
 )
 
 // hypothesis starts a hypothesis about a cause.
@@ -109,38 +110,48 @@ func (c *Case) line(symbol string) string {
 	return ""
 }
 
-// disassemble is a command that shows the code around an address.
+// disassemble is a command that shows the code of a function; "" when its file is not there.
 func (c *Case) disassemble(symbol string) string {
-	path := c.fileOf(symbol)
+	f := c.frameOf(symbol)
+	if cold := c.frameOf(symbol + coldSuffix); f == nil && cold != nil {
+		f, symbol = cold, symbol+coldSuffix // there it failed, and objdump knows that part by its own name only
+	}
+	path := c.fileOf(f)
 	if symbol == "" || path == "" {
 		return ""
 	}
-	st := c.facts().stack
-	for i := range st.frames {
-		if st.symbol(i) == symbol+coldSuffix {
-			symbol += coldSuffix // there it failed, and objdump knows that part by its own name only
-			break
-		}
-	}
-	return fmt.Sprintf("objdump -d --no-show-raw-insn --disassemble=%s %s", quote(symbol), quote(path))
-}
-
-// fileOf is the file that holds a function of the stack, or else of the executable; "" when it is not there.
-func (c *Case) fileOf(symbol string) string {
-	for i := range c.facts().stack.frames {
-		f := &c.facts().stack.frames[i]
-		if f.Symbol.Name != symbol || f.Module == nil {
-			continue
-		}
-		if f.Module.Problem != "" {
+	part := "--disassemble=" + quote(symbol)
+	if f != nil && f.Symbol.Source == symbols.FromDebug { // the file itself does not have the name
+		if f.Symbol.Size == 0 {
 			return ""
 		}
-		if !f.Module.Main {
-			return f.Module.Path
+		start := f.Symbol.Start - f.Module.Bias
+		part = fmt.Sprintf("--start-address=%#x --stop-address=%#x", start, start+f.Symbol.Size)
+	}
+	return fmt.Sprintf("objdump -d --no-show-raw-insn %s %s", part, quote(path))
+}
+
+// frameOf is the innermost frame of a function in a known module, nil when the stack has none.
+func (c *Case) frameOf(symbol string) *symbols.Frame {
+	frames := c.facts().stack.frames
+	for i := range frames {
+		if frames[i].Symbol.Name == symbol && frames[i].Module != nil {
+			return &frames[i]
 		}
-		if c.Crash.Target.Source == crash.SourceCore && f.Module.File() != "" {
-			return f.Module.File() // --exe, for one
-		}
+	}
+	return nil
+}
+
+// fileOf is the file that holds a frame's code, or else the executable; "" when it is not there.
+func (c *Case) fileOf(f *symbols.Frame) string {
+	switch {
+	case f == nil:
+	case f.Module.Problem != "":
+		return ""
+	case c.Crash.Target.Source == crash.SourceCore && f.Module.File() != "":
+		return f.Module.File() // it need not be where the core says
+	case !f.Module.Main:
+		return f.Module.Path
 	}
 	return cmp.Or(c.Crash.Target.ExePath, c.Crash.Target.Path)
 }

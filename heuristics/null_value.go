@@ -22,7 +22,7 @@ func runNull(c *Case) Finding {
 	}
 	if b == nil || b.class != provenance.ClassNull {
 		f := finding(c.fieldOfNull())
-		if b != nil && b.class == provenance.ClassNonCanonical {
+		if b != nil && b.class == provenance.ClassNonCanonical && v.signal != nil && v.signal.Code == crash.SIKernel {
 			f = f.ruledOut(idNull, "the kernel reports address 0 only because it cannot tell a non-canonical address; the operand is %s", b.text)
 		}
 		return f
@@ -70,8 +70,10 @@ const (
 	maxFieldOffset = 4 << 10 // objects whose fields lie further in are rare
 )
 
-// operandLost reports whether the instruction that failed could not be read: nothing is known then of its registers.
-func (c *Case) operandLost() bool { return c.Fault != nil && c.Fault.Insn == "" }
+// operandLost reports whether it is not known which registers made up the address that failed.
+func (c *Case) operandLost() bool {
+	return c.Fault != nil && c.Fault.Operand == "" && c.Fault.Register == ""
+}
 
 // lowAddress is NULL as far as it can be told by the address alone.
 func (c *Case) lowAddress() *Hypothesis {
@@ -79,8 +81,11 @@ func (c *Case) lowAddress() *Hypothesis {
 	h.fact(true, "low-address", "value", wLowAddress, "the address (%s) is one that a field of NULL has", hex(c.Fault.Address))
 	c.blameSuspect(h)
 	h.Title = "NULL used as an address, to judge by the address alone"
-	h.Summary = fmt.Sprintf("The address %s is as low as the fields of NULL. The instruction that failed could not be read: whether a register held NULL cannot be told.",
-		hex(c.Fault.Address))
+	why := "The instruction that failed could not be read"
+	if c.Fault.Insn != "" {
+		why = "The instruction at the program counter does not access it"
+	}
+	h.Summary = fmt.Sprintf("The address %s is as low as the fields of NULL. %s: whether a register held NULL cannot be told.", hex(c.Fault.Address), why)
 	h.next(c.needed()...)
 	return h
 }
@@ -330,11 +335,12 @@ address (see abi-mismatch); address 0 with si_code SI_KERNEL is no NULL at all b
 Example: map_get(m, "port") returned 0, string_length reads [rdi+0] with rdi = 0; blamed is the function that called
 map_get and did not look.`,
 	For: []string{
-		"the base of the faulting address is 0",
+		"the base of the faulting address is 0; or, where the instruction is not known, the address is as low as a field of NULL",
 		"the chain back ends in the result of a named call, better one that the profile knows to return 0",
 		"no test of the value between there and its use",
 	},
 	Against: []string{
+		"the value came from a caller that a damaged core does not tell",
 		"the call sets no result at all: what was taken was left over (see abi-mismatch)",
 		"the argument was never set for the call (see abi-mismatch, arity)",
 		"a result that belongs there was dropped (see abi-mismatch, dropped-return)",

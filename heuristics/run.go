@@ -26,6 +26,7 @@ func Run(c *Case) Diagnosis {
 		out = append(out, f.RuledOut...)
 	}
 	c.weaken(all)
+	c.contradict(all)
 	ranked, none := Rank(all)
 	if kind == crash.Healthy {
 		d.Causes = slices.DeleteFunc(ranked, func(h Hypothesis) bool {
@@ -57,6 +58,20 @@ func (c *Case) weaken(all []Hypothesis) {
 			if e := &all[i].Evidence[j]; e.Group == groupOrigin && e.Weight > 0 {
 				e.Weight *= tierPossible
 			}
+		}
+	}
+}
+
+// contradict counts against every cause that is read off the fault when signal, registers and code cannot all be right: one of
+// them is not that of the fault.
+func (c *Case) contradict(all []Hypothesis) {
+	if c.Fault == nil || len(c.Fault.Inconsistent) == 0 {
+		return
+	}
+	for i := range all {
+		switch all[i].ID {
+		case idNull, idWild, idDispatch, idABI, idFreed, idReadOnly, idHandle:
+			all[i].fact(true, "contradiction", "contradiction", wContradiction, "%s", c.Fault.Inconsistent[0])
 		}
 	}
 }

@@ -5,6 +5,7 @@
 package postmortem
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -100,7 +101,15 @@ func read(f io.ReaderAt, fileSize uint64, modified time.Time) (*Core, error) {
 		return nil, err
 	}
 	h, err := readHeaders(r)
-	if err != nil {
+	packed, isPacked := r.(*stream)
+	var other *NotACoreError
+	switch {
+	case err == nil:
+	case isPacked && errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, &NotACoreError{"the " + packed.kind.name + " stream is cut short before the header of a core"}
+	case isPacked && errors.As(err, &other):
+		return nil, &NotACoreError{"unpacked, " + other.What}
+	default:
 		return nil, err
 	}
 	n := readNotes(r, h.segments)
@@ -109,6 +118,12 @@ func read(f io.ReaderAt, fileSize uint64, modified time.Time) (*Core, error) {
 	}
 	if p, ok := r.(prefetcher); ok {
 		p.prefetch(wanted(h.segments, n))
+	}
+	if isPacked && size == 0 && packed.failed != nil {
+		size = packed.end
+		if !errors.Is(packed.failed, io.ErrUnexpectedEOF) {
+			h.problem("%v", packed.failed)
+		}
 	}
 	c := &Core{Crash: observe(r, size, h, n, modified)}
 	if n.process != nil {

@@ -98,12 +98,20 @@ func (s *fileSizes) name(m *crash.Mapping, path string) {
 	size, ok := s.known[path]
 	if !ok {
 		size = -1
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && !info.ModTime().After(s.written) {
-			size = info.Size()
+		if strings.HasPrefix(path, "/") { // else it is a file without a place, and none in the current folder
+			size = s.stat(path)
 		}
 		s.known[path] = size
 	}
 	m.FileSize = size
+}
+
+func (s *fileSizes) stat(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.ModTime().After(s.written) {
+		return -1
+	}
+	return info.Size()
 }
 
 // nameSpecial names the mappings that /proc/PID/maps names: the main stack, which holds the program's name, the vDSO, and

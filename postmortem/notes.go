@@ -252,7 +252,7 @@ func (n *notes) mappedFiles(b []byte) {
 		n.problem("the list of mapped files is damaged: it claims %d entries", count)
 		count = uint64(len(b)-16) / 24
 	}
-	names := b[16+24*count:]
+	names, lost := b[16+24*count:], 0
 	for i := uint64(0); i < count; i++ {
 		e := b[16+24*i:]
 		f := fileRange{Range: crash.Range{Start: le.Uint64(e), End: le.Uint64(e[8:])}, Offset: le.Uint64(e[16:]) * page}
@@ -260,8 +260,18 @@ func (n *notes) mappedFiles(b []byte) {
 			f.Path, names = string(names[:j]), names[j+1:]
 		} else {
 			names = nil
-			n.problem("the list of mapped files lacks the name of %#x", f.Start)
+		}
+		if !kernelPath(f.Path) {
+			f.Path = ""
+			lost++
 		}
 		n.files = append(n.files, f)
 	}
+	if lost > 0 {
+		n.problem("the list of mapped files is damaged: %d of %d names are missing", lost, count)
+	}
 }
+
+// kernelPath reports whether a name can be one that the kernel gives a mapped file: an absolute path, or that of a file
+// without a place, such as anon_inode:[perf_event].
+func kernelPath(s string) bool { return strings.HasPrefix(s, "/") || strings.Contains(s, ":[") }

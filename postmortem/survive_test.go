@@ -2,12 +2,16 @@ package postmortem
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"meshdiag/crash"
 )
@@ -197,5 +201,63 @@ func TestNoFileList(t *testing.T) {
 	}
 	if got := strings.Join(c.Crash.Warnings, "\n"); !strings.Contains(got, "which files were mapped") {
 		t.Errorf("warnings %q", got)
+	}
+}
+
+// TestCutStream checks that a compressed core that is cut short says so, where that is noticed at all.
+func TestCutStream(t *testing.T) {
+	var packed bytes.Buffer
+	z, err := zstd.NewWriter(&packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	core := coreBytes(t)
+	if _, err := z.Write(core); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readBytes(packed.Bytes()[:40]); err == nil || err.Error() != "the zstd stream is cut short before the header of a core" {
+		t.Errorf("cut in front: %v", err)
+	}
+	c, err := readBytes(packed.Bytes()[:packed.Len()/2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("the core is cut short: %d bytes were expected and ", len(core))
+	if w := c.Crash.Warnings; len(w) == 0 || !strings.HasPrefix(w[0], want) || !c.Crash.Incomplete {
+		t.Errorf("warnings %q, want first %q", w, want)
+	}
+	packed.Reset()
+	g := gzip.NewWriter(&packed)
+	if _, err := g.Write([]byte("no core\n")); err != nil || g.Close() != nil {
+		t.Fatal(err)
+	}
+	if _, err := readBytes(packed.Bytes()); err == nil || err.Error() != "unpacked, the file is not an ELF file, so it is no core dump" {
+		t.Errorf("text: %v", err)
+	}
+}
+
+// TestDamagedFileList checks that a damaged list of mapped files is told in two sentences at most, and that no path of it is
+// looked up in the current folder.
+func TestDamagedFileList(t *testing.T) {
+	b := coreBytes(t)
+	eachNote(t, b, func(head, desc []byte) {
+		if binary.LittleEndian.Uint32(head[8:]) == ntFile {
+			desc[0]++ // one entry more than there are, so that its names begin in the middle of one
+		}
+	})
+	c, err := readBytes(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.Crash.Warnings); n == 0 || n > 2 || !strings.Contains(c.Crash.Warnings[0], "list of mapped files") {
+		t.Errorf("warnings %q", c.Crash.Warnings)
+	}
+	for _, m := range c.Crash.Mappings {
+		if m.Path != "" && m.Path[0] != '/' && m.Path[0] != '[' {
+			t.Errorf("path %q", m.Path)
+		}
 	}
 }

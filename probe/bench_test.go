@@ -15,7 +15,7 @@ func BenchmarkFresh(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		Fresh(os.Args[0], p.Artefacts)
+		Fresh(Artefact{Exe: os.Args[0], Parts: p.Artefacts})
 	}
 }
 

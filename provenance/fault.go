@@ -86,6 +86,10 @@ func (a *Analyzer) Fault(t *crash.Thread, st *symbols.Stack) *Fault {
 
 func (d *decoding) readInsn() {
 	f := d.f
+	if d.t.Runs32() {
+		f.InsnWhy = "it is 32-bit code"
+		return
+	}
 	if !d.executable(f.PC) {
 		f.InsnWhy = "the program counter does not point to code"
 		return

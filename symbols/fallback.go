@@ -200,7 +200,10 @@ func (w *walker) scan(f *walked, why string) (next walked, more bool) {
 			continue
 		}
 		f.cfa, f.cfaHow = slot+8, byGuess
-		if blind > 0 {
+		switch {
+		case blind == 1:
+			why += "; a word before it points into code that is not at hand: a frame may be missing"
+		case blind > 1:
 			why += fmt.Sprintf("; %d words before it point into code that is not at hand: frames may be missing", blind)
 		}
 		next = walked{code: crash.ReturnAddress(v), trust: TrustScan,

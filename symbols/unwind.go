@@ -60,6 +60,10 @@ func (s *Symbolizer) Unwind(t *crash.Thread, mem crash.Memory, max int) Stack {
 		w.out.Truncated = "the thread's registers could not be read"
 		return w.out
 	}
+	if t.Runs32() {
+		w.out.Truncated = "the thread ran 32-bit code, whose stack is not read"
+		return w.out
+	}
 	f := walked{regs: contextRegisters(&t.Regs), code: crash.PC(t.Regs.RIP), trust: TrustContext}
 	// A damaged table must cost frames, never the report: rows are fenced where they are parsed, this is for the rest.
 	if err := fence("the stack walk", func() error { w.walk(f); return nil }); err != nil {
