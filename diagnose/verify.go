@@ -372,7 +372,7 @@ func (v *verifier) story() {
 	if !v.alive {
 		alive.Detail = "it ended by itself"
 		if v.rep != nil && v.rep.Outcome.Detail != nil {
-			alive.Detail = *v.rep.Outcome.Detail
+			alive.Detail = strings.TrimSuffix(*v.rep.Outcome.Detail, ".")
 		}
 		if bad := v.reason(); bad != nil {
 			alive.Detail += ", see " + bad.ID
