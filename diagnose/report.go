@@ -64,6 +64,8 @@ func (w *walk) report() *report.Report {
 	for _, m := range w.sym.Modules() {
 		if m.Problem != "" && (m.Path != "[vdso]" || w.leadsThrough(m)) {
 			r.Warnings = append(r.Warnings, said(m.Problem))
+		} else if m.Refused != "" {
+			r.Warnings = append(r.Warnings, said(m.Refused))
 		}
 	}
 	if files := w.unchecked(); len(files) > 0 {
