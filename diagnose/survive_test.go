@@ -60,7 +60,7 @@ func TestStackMissing(t *testing.T) {
 	if b.ID != a.ID || b.Confidence >= a.Confidence {
 		t.Errorf("%s at %.2f, of the whole core %s at %.2f", b.ID, b.Confidence, a.ID, a.Confidence)
 	}
-	if got := evidence(&b); !strings.Contains(got, "are not in the core") || strings.Contains(got, "no test of the value") {
+	if got := evidence(&b); !strings.Contains(got, "its callers could not be read") || strings.Contains(got, "no test of the value") {
 		t.Errorf("evidence:\n%s", got)
 	}
 }
