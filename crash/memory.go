@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -43,19 +44,28 @@ func ReadUint(m Memory, addr uint64, size int) (uint64, error) {
 	return binary.LittleEndian.Uint64(b[:]), nil
 }
 
-// ReadCString reads bytes up to a NUL, at most max.
+// ReadCString reads bytes up to a NUL, at most max, and no page behind it. A string that memory ends before its NUL is
+// returned as far as it goes.
 func ReadCString(m Memory, addr uint64, max int) (string, error) {
-	buf := make([]byte, max)
-	n, err := m.ReadMemory(buf, addr)
-	for i, c := range buf[:n] {
-		if c == 0 {
-			return string(buf[:i]), nil
+	const pageSize = 4096
+	var text []byte
+	var page [pageSize]byte
+	for len(text) < max {
+		at := addr + uint64(len(text))
+		want := min(max-len(text), pageSize-int(at%pageSize))
+		n, err := m.ReadMemory(page[:want], at)
+		if i := bytes.IndexByte(page[:n], 0); i >= 0 {
+			return string(append(text, page[:i]...)), nil
+		}
+		text = append(text, page[:n]...)
+		if len(text) == 0 && err != nil {
+			return "", err
+		}
+		if n < want {
+			break
 		}
 	}
-	if n == 0 {
-		return "", err
-	}
-	return string(buf[:n]), nil
+	return string(text), nil
 }
 
 // NoMemory is a Memory in which nothing is readable.

@@ -2,6 +2,9 @@ package diagnose
 
 // CompareReports is for tests that cannot be in this package, because the lab may not be imported by it.
 var (
-	CompareReports = compareReports
-	NeedPlainCores = needPlainCores
+	BothCores        = bothCores
+	BuildMeshdiag    = buildMeshdiag
+	CompareReports   = compareReports
+	CompareWithTools = compareWithTools
+	NeedPlainCores   = needPlainCores
 )

@@ -22,11 +22,12 @@ const (
 	ProbeArtefact = "artefact"
 	ProbeDatabase = "database"
 	ProbeLimits   = "limits"
+	ProbeLoader   = "loader"
 	ProbePorts    = "ports"
 )
 
 // ProbeNames lists them.
-var ProbeNames = []string{ProbeArtefact, ProbeDatabase, ProbeLimits, ProbePorts}
+var ProbeNames = []string{ProbeArtefact, ProbeDatabase, ProbeLimits, ProbeLoader, ProbePorts}
 
 // Probes say which probes run. The zero value leaves it to the outcome: only the artefact's, which costs a few stat calls,
 // runs always.
@@ -54,6 +55,7 @@ func (w *walk) checks() []heuristics.Check {
 		{ProbeDatabase, w.suggestsDatabase, w.askDatabase},
 		{ProbePorts, w.suggestsPorts, w.askPorts},
 		{ProbeLimits, w.suggestsLimits, w.askLimits},
+		{ProbeLoader, w.suggestsLoader, w.askLoader},
 	}
 	answers := make([][]probe.Check, len(asked))
 	var all sync.WaitGroup
@@ -154,11 +156,16 @@ func (w *walk) askDatabase(ctx context.Context) []probe.Check {
 	if w.prof != nil && w.prof.Database != nil {
 		want, names = w.prof.Database, w.prof.Database.Env
 	}
-	url, from := probe.DatabaseURL(w.executable(), w.end.Target.Env, names)
+	constants := probe.ReadConstants(w.executable())
+	url, variable := constants.DatabaseURL(w.end.Target.Env, names)
 	if url == "" {
 		return nil
 	}
-	checks := probe.Database(ctx, url, want, w.partitionsFrom(want))
+	checks := probe.Database(ctx, probe.Use{URL: url, Variable: variable, Want: want, Days: w.partitionsFrom(want), Constants: constants})
+	from := "a constant in the executable"
+	if variable != "" {
+		from = "the environment variable " + variable
+	}
 	checks[0].Detail += " (the program has the address from " + from + ")"
 	return checks
 }
@@ -172,13 +179,15 @@ func (w *walk) executable() string {
 }
 
 // partitionsFrom is the day from which on partitions must exist: the program makes them itself in one of its start-up
-// steps, so before that step nothing can be expected.
+// steps, so before it is past that step nothing can be expected.
 func (w *walk) partitionsFrom(want *profile.Database) time.Time {
 	if want == nil || want.Partitions.Table == "" {
 		return time.Time{}
 	}
+	came := false
 	for _, s := range w.c.Startup.Steps {
-		if s.ID == want.Partitions.After && s.Seen {
+		came = came || s.ID == want.Partitions.After
+		if came && s.Seen {
 			return time.Now().UTC()
 		}
 	}
@@ -225,32 +234,6 @@ func (w *walk) serverOn(port int) string {
 		}
 	}
 	return "program"
-}
-
-// suggestsLimits reports whether the program was refused memory or ended by somebody who does not say why.
-func (w *walk) suggestsLimits() bool {
-	s := w.end.Outcome.Signal
-	if w.c.Kind == crash.Killed && s != nil && s.Number == int(unix.SIGKILL) || w.points("out-of-memory") {
-		return true
-	}
-	return slices.ContainsFunc(w.end.Output.Lines, func(l crash.OutputLine) bool {
-		return strings.Contains(l.Text, "Too many open files") || strings.Contains(l.Text, "os error 24")
-	})
-}
-
-func (w *walk) askLimits(context.Context) []probe.Check {
-	checks := probe.Limits(w.end.Target.PID)
-	if checks == nil {
-		checks = probe.Limits(0) // it is gone; what it had it had from us
-	}
-	if !w.end.Outcome.OOMKillSeen {
-		// The group's counter goes back to its beginning: without a victim in this time it tells of others.
-		checks = slices.DeleteFunc(checks, func(c probe.Check) bool { return !c.OK && c.ID == probe.CgroupMemory })
-	}
-	if slices.Contains(w.options.Probes.Only, ProbeLimits) {
-		checks = append(checks, probe.Debugging()...) // no reason for an end, but good to know for who asks
-	}
-	return checks
 }
 
 // staleWarnings say first of all that what ran may not be what was built last: every cause below is then one of an old

@@ -24,6 +24,7 @@ func (w *walk) base() *report.Report {
 		Tool:   report.Tool{Version: w.options.Version},
 		Target: report.Target{Path: report.Clean(c.Target.Path), Args: report.MaskArgs(c.Target.Args), Arch: c.Target.Arch,
 			Source: string(c.Target.Source)},
+		Process:    process(c),
 		Outcome:    w.outcome(),
 		Provenance: []report.Step{}, Causes: []report.Cause{}, RuledOut: []report.RuledOut{}, Threads: []report.Stack{},
 		Output: w.output(), Checks: []report.Check{}, Warnings: []string{},
@@ -49,7 +50,7 @@ func (w *walk) report() *report.Report {
 	for _, x := range w.found.RuledOut {
 		r.RuledOut = append(r.RuledOut, report.RuledOut{ID: x.ID, Why: said(x.Why)})
 	}
-	r.Threads = w.threads()
+	r.Threads, r.Waits = w.threads(), w.graph()
 	if w.skipped > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("The stacks of %d of %d threads were not read.", w.skipped, len(w.crash.Threads)))
 	}
@@ -136,6 +137,9 @@ func (w *walk) outcome() report.Outcome {
 		kind = w.c.Kind
 	}
 	r := report.Outcome{Kind: string(kind), Detail: opt(o.LaunchError)}
+	if by := w.c.SentBy(); by != "" {
+		r.Detail = opt(strings.ToUpper(by[:1]) + by[1:] + ".")
+	}
 	if o.End == crash.EndExit {
 		r.ExitCode = &o.ExitCode
 	}

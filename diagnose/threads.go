@@ -1,7 +1,6 @@
 package diagnose
 
 import (
-	"meshdiag/crash"
 	"meshdiag/heuristics"
 	"meshdiag/report"
 	"meshdiag/symbols"
@@ -31,7 +30,7 @@ func (w *walk) stack(i int) report.Stack {
 	st := &w.c.Stacks[i]
 	t := &w.crash.Threads[i]
 	s := report.Stack{TID: t.TID, Name: said(t.Name), Role: string(w.c.Roles[i].Role), Crashed: i == w.crash.Focus,
-		Waits: opt(waits(t)), Frames: []report.Frame{}, Truncated: opt(st.Truncated)}
+		Waits: opt(w.waiting(i)), Wait: w.wait(i), Frames: []report.Frame{}, Truncated: opt(st.Truncated)}
 	infos, marks := w.c.Frames, heuristics.Marks(&w.c)
 	if i != w.crash.Focus {
 		infos, marks = w.describe(st), nil
@@ -94,12 +93,4 @@ func language(f *symbols.Frame, info *heuristics.FrameInfo) *string {
 		return opt("c")
 	}
 	return nil
-}
-
-// waits says what a thread is doing in the kernel, "" when it runs.
-func waits(t *crash.Thread) string {
-	if t.Syscall == nil || t.Syscall.Number < 0 {
-		return ""
-	}
-	return crash.SyscallName(t.Syscall.Number)
 }

@@ -226,12 +226,13 @@ func (v *verifier) world(ctx context.Context) {
 		return
 	}
 	v.o.Progress("the database has what the program needs")
-	url, _ := probe.DatabaseURL(v.exe, v.env, v.prof.Database.Env)
+	constants := probe.ReadConstants(v.exe)
+	url, variable := constants.DatabaseURL(v.env, v.prof.Database.Env)
 	if url == "" {
 		v.add(Verified{ID: "database-url", Detail: "no database URL was found in the program or its environment"})
 		return
 	}
-	for _, c := range probe.Database(ctx, url, v.prof.Database, time.Now().UTC()) {
+	for _, c := range probe.Database(ctx, probe.Use{URL: url, Variable: variable, Want: v.prof.Database, Days: time.Now().UTC(), Constants: constants}) {
 		v.add(verified(c))
 	}
 }

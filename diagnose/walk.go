@@ -29,9 +29,9 @@ func Report(ctx context.Context, c *crash.Crash, o Options) (*report.Report, err
 	if err := w.names(ctx); err != nil {
 		return nil, err
 	}
-	w.story()
-	w.fault()
-	w.causes()
+	w.fenced("reading how far the program got", w.story)
+	w.fenced("the search for where the bad value came from", w.fault)
+	w.fenced("the weighing of causes", w.causes)
 	return w.report(), nil
 }
 
@@ -113,13 +113,21 @@ func (w *walk) fault() {
 	w.c.Calls = a.Calls(st, callersSliced)
 	w.refused(a)
 	w.calls(a)
+	if w.unsaid() {
+		w.refused(a)
+		w.calls(a)
+	}
 }
 
 // causes weighs the evidence.
 func (w *walk) causes() {
+	w.lookAtWaits()
 	w.c.Kind = heuristics.Interpret(&w.c)
 	w.c.Checks = w.checks()
 	w.found = heuristics.Run(&w.c)
+	for _, f := range w.found.Failed {
+		mistake(w, "the test for "+f.ID, f.Panic)
+	}
 	if s := w.caughtPanic(); s != nil {
 		w.refocus(s)
 	}

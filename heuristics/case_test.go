@@ -13,6 +13,7 @@ import (
 	"meshdiag/provenance"
 	"meshdiag/startup"
 	"meshdiag/symbols"
+	"meshdiag/waits"
 )
 
 // maker builds a Case by hand. Frame i stands at codeBase+i*frameStep; its function starts at the round address and the
@@ -93,6 +94,15 @@ func (m *maker) thread(s *crash.Signal) {
 
 func (m *maker) exit(code int) *maker {
 	m.c.Crash.Outcome = crash.Outcome{End: crash.EndExit, ExitCode: code}
+	return m
+}
+
+// ring makes the first thread wait for itself.
+func (m *maker) ring(sure bool) *maker {
+	m.c.Waits = &waits.Graph{
+		Waits:  []waits.Wait{{Kind: waits.Lock, Call: "futex", Holders: []waits.Holder{{Sure: sure, Why: "it says so"}}}},
+		Cycles: []waits.Cycle{{Threads: []int{0}, Proven: sure}},
+	}
 	return m
 }
 
@@ -262,7 +272,11 @@ func (m *maker) panics(p PanicSite) *maker {
 
 func (m *maker) run() Diagnosis {
 	m.t.Helper()
-	return Run(&m.c)
+	d := Run(&m.c)
+	if len(d.Failed) > 0 {
+		m.t.Fatalf("heuristics panicked: %v", d.Failed)
+	}
+	return d
 }
 
 // top is the first cause; a test fails when there is none.

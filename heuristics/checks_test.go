@@ -10,7 +10,7 @@ import (
 
 // gaveUp is a program that said "cannot connect", without the reason, and exited with 0.
 func gaveUp(checks ...Check) *Case {
-	m := startup.Message{Meaning: profile.MeansFailure, Cause: idDatabase, Kind: kindOther, Fatal: true, Text: "it could not connect",
+	m := startup.Message{Meaning: profile.MeansFailure, Cause: idDatabase, Kind: kindOther, Open: true, Fatal: true, Text: "it could not connect",
 		Line: startup.Line{Text: "cannot connect"}, Next: []string{"ask the database"}}
 	return &Case{Kind: crash.Exited, Crash: &crash.Crash{Outcome: crash.Outcome{End: crash.EndExit}, Focus: -1, Memory: crash.NoMemory{}},
 		Messages: []startup.Message{m}, Checks: checks}
@@ -49,5 +49,20 @@ func TestCheckNamesTheKind(t *testing.T) {
 				t.Errorf("%s/%s %q, next %q", c.ID, c.Kind, c.Title, c.Next)
 			}
 		})
+	}
+}
+
+// TestUnfitStatements checks that SQL which the program may never have run explains words about the database, and is no
+// explanation of an end that nobody connected with it.
+func TestUnfitStatements(t *testing.T) {
+	unfit := Check{ID: checkStatements, Detail: "a column is missing", Cause: idDatabase, Kind: kindNoSchema}
+	if c := Run(gaveUp(unfit)).Causes[0]; c.ID != idDatabase || c.Kind != kindNoSchema {
+		t.Errorf("after words about the database: %s/%s", c.ID, c.Kind)
+	}
+	quiet := gaveUp(unfit)
+	quiet.Messages = nil
+	quiet.Crash.Outcome.ExitCode = 3
+	if c := Run(quiet).Causes[0]; c.ID != idExit {
+		t.Errorf("after an exit without a word: %s/%s", c.ID, c.Kind)
 	}
 }

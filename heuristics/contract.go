@@ -26,6 +26,7 @@ const (
 	idKilled      = "killed"
 	idBrokenPipe  = "broken-pipe"
 	idStale       = "stale-artifact"
+	idLaunch      = "launch-failed"
 	idUnknown     = "unknown"
 )
 
@@ -69,7 +70,19 @@ const (
 	kindHTTP        = "http" // of port-in-use
 	kindWebSocket   = "websocket"
 	kindDeadlock    = "deadlock" // of hang
+	kindAbandoned   = "abandoned-lock"
 	kindBlockedIO   = "blocked-io"
 	kindSpin        = "spin"
+	kindSlow        = "slow"
 	kindNoProgress  = "no-progress"
+	kindCPULimit    = "cpu-limit" // of killed
+	kindFileSize    = "file-size-limit"
+	kindSeccomp     = "seccomp"
+	kindTimer       = "timer"
+	kindItself      = "itself"
+	kindChildDied   = "child-died" // of exit-failure
+	kindNoFiles     = "no-files"
+	kindNoSpace     = "no-space" // also of truncated-mapping
+	kindNoProcesses = "no-processes"
+	kindStartUp     = "start-up"
 )

@@ -1,6 +1,7 @@
 package heuristics
 
 import (
+	"meshdiag/crash"
 	"meshdiag/startup"
 )
 
@@ -24,6 +25,10 @@ func runDatabase(c *Case) Finding {
 	hs := c.spoken(idDatabase, func(h *Hypothesis, m *startup.Message) { describe(h, or(m.Text, m.Line.Text)) })
 	c.exact(idDatabase, hs, describe)
 	hs = c.probed(idDatabase, hs, describe)
+	for _, h := range hs {
+		h.fact(c.Kind == crash.Hung && (h.Kind == kindUnreachable && c.unreachable() || h.Kind == kindOther && c.lockedOut()),
+			"waits-for-it", "wait", wWaitsForIt, "that keeps waiting whoever asks the database, and the program makes no progress")
+	}
 	return finding(hs...)
 }
 

@@ -1,25 +1,14 @@
 package heuristics
 
 import (
-	"fmt"
-	"strings"
+	"time"
 
 	"meshdiag/crash"
 	"meshdiag/profile"
+	"meshdiag/waits"
 )
 
 var hang = Heuristic{Doc: docHang, Run: runHang}
-
-// waiting sorts system calls (arch/x86/entry/syscalls/syscall_64.tbl) by what a thread that stays in one waits for.
-var waiting = map[int64]string{
-	202: "lock", 449: "lock", 454: "lock", // futex, futex_waitv, futex_wait
-	0: "io", 1: "io", 17: "io", 19: "io", 20: "io", 42: "io", 44: "io", 45: "io", 46: "io", 47: "io", // read, write, pread64, readv, writev, connect, sendto, recvfrom, sendmsg, recvmsg
-	72: "io", 73: "io", 74: "io", // fcntl (locks), flock, fsync
-	7: "poll", 23: "poll", 232: "poll", 270: "poll", 271: "poll", 281: "poll", 441: "poll", // poll, select, epoll_wait, pselect6, ppoll, epoll_pwait, epoll_pwait2
-	43: "accept", 288: "accept", // accept, accept4
-	35: "sleep", 230: "sleep", 34: "sleep", // nanosleep, clock_nanosleep, pause
-	61: "child", 247: "child", // wait4, waitid
-}
 
 // stalled is what the threads of a process that makes no progress do.
 type stalled struct {
@@ -27,97 +16,210 @@ type stalled struct {
 	awaiting                         int // threads that wait for a signal or the end of another thread: at work or at rest
 	idle                             int // threads that wait for work
 	who                              int // thread that tells most, -1 none
+
+	graph *waits.Graph
+	cycle *waits.Cycle // the ring to tell of; nil none
+	chain *waits.Chain // the way to whom most threads wait for; nil none
 }
 
 func runHang(c *Case) Finding {
-	if c.Kind != crash.Hung {
+	snapshot := c.Crash.Outcome.End == crash.EndRunning
+	if c.Kind != crash.Hung && !snapshot {
 		return Finding{}
 	}
 	s := c.lookAtThreads()
+	if snapshot && s.cycle == nil && s.chain == nil && !s.graph.Closed {
+		return Finding{} // a process that lives and in which no thread waits for another one has no hang to tell of
+	}
 	kind := s.kind()
 	h := hypothesis(idHang, kind)
-	h.fact(true, "stalled", "end", wStalled, "it made no progress for the time that was set, and was frozen alive")
-	h.fact(kind == kindSpin, "running", "threads", wSpinning, "%s running in its code without a system call", plural(s.running, "thread"))
-	h.fact(kind == kindDeadlock, "locked", "threads", wLocked, "%s in the middle of work for a lock or another thread (futex), none runs", waits(s.locked))
-	h.fact(kind == kindBlockedIO, "blocked", "threads", wBlockedIO, "%s in the middle of work for a read, write or connection", waits(s.io+s.poll))
-	h.fact(kind == kindNoProgress && s.awaiting == 0, "idle", "threads", wIdle, "every thread waits for something to do")
-	h.fact(kind == kindNoProgress && s.awaiting > 0, "awaiting", "threads", wAwaiting,
-		"%s for a signal or the end of another thread: one that was forgotten, or work that nobody gave", waits(s.awaiting))
-	h.fact(c.Startup.Done && kind == kindNoProgress, "started", "phase", wStartedUp, "its start-up was complete: a server that nobody asks looks like this")
+	h.fact(!snapshot, "stalled", "end", wStalled, "it made no progress for the time that was set, and was frozen alive")
+	c.graphFacts(h, s)
+	if s.cycle == nil && (kind == kindSpin || kind == kindSlow) {
+		c.paceFacts(h, s)
+	}
+	if s.cycle == nil && s.chain == nil {
+		h.fact(kind == kindBlockedIO, "blocked", "threads", wBlockedIO, "%s in the middle of work for a read, write or connection", threadsWait(s.io+s.poll))
+		h.fact(kind == kindNoProgress && s.locked > 0, "locked", "threads", wLocked, "%s in the middle of work for a lock or an answer, and who could give it is not known", threadsWait(s.locked))
+		h.fact(s.allIdle(), "idle", "threads", wIdle, "every thread waits for something to do")
+		h.fact(kind == kindNoProgress && s.locked == 0 && s.awaiting > 0 && !s.graph.Closed, "awaiting", "threads", wAwaiting,
+			"%s for a signal or the end of another thread: one that was forgotten, or work that nobody gave", threadsWait(s.awaiting))
+		h.fact(s.graph.Closed, "nobody-left", "threads", wNobodyLeft, "%s", nobodyLeft(len(s.graph.Waits)))
+	}
+	proven := s.proven()
+	switch still := c.stood(); {
+	case !snapshot || proven:
+	case still > 0:
+		h.fact(true, "snapshot", "end", wSnapshotStill, "no thread had moved for %s before the core was made, which does not tell whether these waits last", still)
+	default:
+		h.fact(true, "snapshot", "end", wSnapshot, "one look at a living process does not tell whether these waits last")
+	}
+	h.fact(c.Startup.Done && kind == kindNoProgress, "started", "threads", wStartedUp, "its start-up was complete: a server that nobody asks looks like this")
 	h.fact(!c.Startup.Done && c.Startup.Last >= 0, "not-started", "phase", wNotStarted, "its start-up was not complete")
-	h.fact(fatalMessage(c) != nil, "explained", "words", wHangExplained, "it had said before why it cannot do its job")
+	h.fact(fatalMessage(c) != nil && !proven, "explained", "words", wHangExplained, "it had said before why it cannot do its job")
 	h.fact(kind == kindBlockedIO && c.unreachable(), "peer-unreachable", "words", wHangExplained, "a check from outside found that the database does not answer: that is what it waits for")
+	h.fact(kind == kindBlockedIO && c.lockedOut(), "locked-out", "words", wHangExplained, "a check from outside found a lock in the database: that is what it waits for")
 	c.describeHang(h, s)
 	return finding(h)
+}
+
+// proven reports whether the graph itself shows that threads will never go on.
+func (s *stalled) proven() bool {
+	return s.graph.Closed || s.cycle != nil && s.cycle.Proven || s.chain != nil && s.chain.Dead != 0 && s.chain.Sure
+}
+
+// stuckForGood reports whether a living process holds threads that cannot go on, whatever it does next.
+func (c *Case) stuckForGood() bool {
+	s := stalled{graph: c.waitGraph()}
+	s.pick()
+	return s.proven()
+}
+
+// waitGraph is who waits for whom, made when it is first asked for.
+func (c *Case) waitGraph() *waits.Graph {
+	if c.Waits == nil {
+		c.Waits = waits.Analyze(c.Crash, c.Stacks, c.Profile, nil)
+	}
+	return c.Waits
+}
+
+// pick chooses the ring or the chain to tell of: a proven ring, an owner that has ended, a probable ring, and else the
+// thread for which most others wait.
+func (s *stalled) pick() {
+	g := s.graph
+	for i := range g.Cycles {
+		if c := &g.Cycles[i]; s.cycle == nil || c.Proven && !s.cycle.Proven {
+			s.cycle = c
+		}
+	}
+	most := 0
+	for i := range g.Chains {
+		c := &g.Chains[i]
+		n := g.Waiters(s.end(c))
+		if c.Dead != 0 {
+			n += len(g.Waits) + 1
+		}
+		if n > most {
+			most, s.chain = n, c
+		}
+	}
+	if s.cycle != nil && (s.cycle.Proven || s.chain == nil || s.chain.Dead == 0 || !s.chain.Sure) {
+		s.chain = nil
+	} else if s.chain != nil {
+		s.cycle = nil
+	}
+}
+
+// end is the last thread of a chain.
+func (s *stalled) end(c *waits.Chain) int { return c.Threads[len(c.Threads)-1] }
+
+// graphFacts are what the wait-for graph shows.
+func (c *Case) graphFacts(h *Hypothesis, s stalled) {
+	g := s.graph
+	switch {
+	case s.cycle != nil && s.cycle.Proven:
+		h.fact(true, "cycle", "threads", wCycle, "%s, by what the locks record: a closed ring", c.ringWords(s.cycle))
+	case s.cycle != nil:
+		h.fact(true, "probable-cycle", "threads", wProbableCycle, "%s; %s", c.ringWords(s.cycle), c.doubt(s.cycle))
+	case s.chain == nil:
+	case s.chain.Dead != 0:
+		last := s.end(s.chain)
+		h.fact(true, "owner-ended", "threads", wOwnerEnded, "thread %s %s", c.threadLabel(last), g.Waits[last].Text)
+	default:
+		last := s.end(s.chain)
+		n := g.Waiters(last)
+		w := &g.Waits[last]
+		what := plural(n, "thread") + " waits for thread " + c.threadLabel(last)
+		if n > 1 {
+			what = plural(n, "thread") + " wait for thread " + c.threadLabel(last)
+		}
+		switch w.Kind {
+		case waits.IO, waits.Poll, waits.Child, waits.Accept:
+			h.fact(true, "holds-and-blocked", "threads", wHoldsWhile, "%s, which %s", what, w.Text)
+		case waits.Running: // see paceFacts
+		default:
+			h.fact(true, "holds-and-rests", "threads", wHoldsAndRests, "%s, which %s", what, orElse(w.Text, "is in "+orElse(w.Call, "an unknown wait")))
+		}
+	}
+}
+
+// stood is for how long before the freeze no thread is known to have woken; 0 when one had, or that was not measured.
+func (c *Case) stood() time.Duration {
+	still := time.Duration(0)
+	for i := range c.Crash.Threads {
+		t := &c.Crash.Threads[i]
+		if t.Activity == nil || t.Activity.Wakes != 0 || t.CPU > 0 {
+			return 0
+		}
+		still = t.CPUWindow.Round(10 * time.Millisecond)
+	}
+	return still
+}
+
+// paceFacts are what is known of how the thread runs that tells most.
+func (c *Case) paceFacts(h *Hypothesis, s stalled) {
+	w := &s.graph.Waits[s.who]
+	who := "thread " + c.threadLabel(s.who)
+	switch w.Pace {
+	case waits.Circles:
+		h.fact(true, "circles", "pace", wCircles, "%s %s: two rounds were the same in every register", who, w.Text)
+	case waits.Stays:
+		h.fact(true, "stays", "pace", wStays, "%s runs, in one call of one function at every look: a loop without end looks like this, and so does a long one", who)
+	case waits.Moves:
+		if t := &c.Crash.Threads[s.who]; t.Activity != nil && t.Activity.Bytes > 0 {
+			h.fact(true, "moves", "pace", wMoves, "%s had moved %d bytes in %d reads and writes in the last %s", who, t.Activity.Bytes, t.Activity.Calls, t.CPUWindow.Round(10*time.Millisecond))
+		} else {
+			h.fact(true, "moves", "pace", wMoves, "%s runs through calls that begin and end", who)
+		}
+	default:
+		h.fact(true, "running", "pace", wSpinning, "%s running in its code without a system call", plural(s.running, "thread"))
+	}
 }
 
 // lookAtThreads sorts the threads by what they wait for. A thread counts as busy when the program's own code is on its
 // stack below nothing but calls of libraries; waiting in accept, or in the loop of a scheduler, is a server's rest.
 func (c *Case) lookAtThreads() stalled {
-	s := stalled{who: -1}
+	s := stalled{who: -1, graph: c.waitGraph()}
+	s.pick()
 	rank := 0
 	for i := range c.Crash.Threads {
-		t := &c.Crash.Threads[i]
 		busy := i < len(c.Stacks) && c.busy(i)
-		what := "run"
-		if t.Syscall != nil && t.Syscall.Number >= 0 {
-			if what = waiting[t.Syscall.Number]; what == "lock" {
-				what = c.lockKind(i)
-			}
-		} else if t.State == "S" || t.State == "D" {
-			what = ""
+		r := s.count(&s.graph.Waits[i], busy)
+		if s.graph.Waits[i].Pace == waits.Circles {
+			r++ // of several that run
 		}
-		r := s.count(what, busy, t.State)
 		if r > rank {
 			rank, s.who = r, i
 		}
 	}
+	switch {
+	case s.cycle != nil:
+		s.who = s.cycle.Threads[0]
+	case s.chain != nil:
+		s.who = s.end(s.chain)
+	}
 	return s
 }
 
-// mutexContended is the value of a locked mutex that somebody waits for, in glibc as in Rust's standard library: what a
-// thread that waits for a lock expects to find (third argument of futex(2)).
-const mutexContended = 2
-
-// lockKind tells what a thread in futex waits for: "lock" for a lock, or an answer that it asked another actor for, and
-// "signal" for a condition, a semaphore or a thread's end, which a thread without work waits for just as well.
-func (c *Case) lockKind(i int) string {
-	kind := ""
-	if i < len(c.Stacks) {
-		for j := range c.Stacks[i].Frames {
-			switch c.classified(&c.Stacks[i].Frames[j]).Part {
-			case profile.PartServiceCall, profile.PartLockWait:
-				return "lock"
-			case profile.PartConditionWait, profile.PartJoin:
-				kind = "signal"
-			}
-		}
-	}
-	if kind == "" && c.Crash.Threads[i].Syscall.Args[2] == mutexContended {
-		return "lock"
-	}
-	return "signal"
-}
-
 // count adds one thread and says how much it tells.
-func (s *stalled) count(what string, busy bool, state string) int {
+func (s *stalled) count(w *waits.Wait, busy bool) int {
 	switch {
-	case what == "run" && (state == "R" || state == ""):
+	case w.Kind == waits.Running:
 		s.running++
 		return 4
-	case !busy || what == "accept" || what == "sleep":
+	case !busy || w.Rest:
 		s.idle++
 		return 0
-	case what == "lock":
+	case w.Kind == waits.Lock || w.Kind == waits.Reply:
 		s.locked++
 		return 3
-	case what == "signal":
+	case w.Kind == waits.Condition || w.Kind == waits.Join:
 		s.awaiting++
 		return 1
-	case what == "io" || what == "child":
+	case w.Kind == waits.IO || w.Kind == waits.Child:
 		s.io++
 		return 3
-	case what == "poll":
+	case w.Kind == waits.Poll:
 		s.poll++
 		return 2
 	}
@@ -125,16 +227,40 @@ func (s *stalled) count(what string, busy bool, state string) int {
 	return 1
 }
 
+// allIdle reports whether no thread is in the middle of anything.
+func (s *stalled) allIdle() bool {
+	return s.idle > 0 && s.locked+s.io+s.poll+s.running+s.other+s.awaiting == 0
+}
+
 func (s *stalled) kind() string {
 	switch {
-	case s.running > 0:
-		return kindSpin
-	case s.locked > 0 && s.locked >= s.io+s.poll:
+	case s.cycle != nil:
 		return kindDeadlock
-	case s.io+s.poll > 0:
+	case s.who >= 0 && s.graph.Waits[s.who].Pace == waits.Moves:
+		return kindSlow
+	case s.chain != nil && s.chain.Dead != 0:
+		return kindAbandoned
+	case s.chain != nil:
+		switch s.graph.Waits[s.end(s.chain)].Kind {
+		case waits.IO, waits.Poll, waits.Child, waits.Accept:
+			return kindBlockedIO
+		case waits.Running:
+			return s.runningKind()
+		}
+		return kindNoProgress
+	case s.running > 0:
+		return s.runningKind()
+	case s.io+s.poll > s.locked:
 		return kindBlockedIO
 	}
 	return kindNoProgress
+}
+
+func (s *stalled) runningKind() string {
+	if s.who >= 0 && s.graph.Waits[s.who].Pace == waits.Moves {
+		return kindSlow
+	}
+	return kindSpin
 }
 
 // busy reports whether a thread was stopped in the middle of the program's own code.
@@ -156,54 +282,18 @@ func (c *Case) busy(i int) bool {
 	return false
 }
 
-func waits(n int) string {
-	if n == 1 {
-		return "1 thread waits"
-	}
-	return fmt.Sprintf("%d threads wait", n)
-}
-
-func (c *Case) describeHang(h *Hypothesis, s stalled) {
-	v := c.facts()
-	c.blameThread(h, s.who)
-	who := "the program"
-	if h.Blame.Symbol != "" {
-		who = c.readable(h.Blame.Symbol)
-	}
-	switch h.Kind {
-	case kindSpin:
-		h.Title = "It hangs: " + who + " runs for ever"
-		h.next("look for a loop in " + who + " whose condition never changes")
-	case kindDeadlock:
-		h.Title = "It hangs: " + who + " waits for something that never comes (deadlock)"
-		h.next("compare what each waiting thread holds and waits for; look for two services that call each other, or a service that calls itself")
-	case kindBlockedIO:
-		h.Title = "It hangs: " + who + " waits for input or output that never comes"
-		h.next("find the other end: ls -l /proc/PID/fd; ss -tnp; give the operation a time limit")
-	default:
-		h.Title = "It makes no progress: every thread waits"
-		h.next("if it is a server that nobody asked, give --stall-after a longer time")
-	}
-	h.Summary = "The process is alive and does nothing visible. " + c.threadSummary()
-	if v.suspect >= 0 {
-		h.next(c.disassemble(h.Blame.Symbol))
-	}
-}
-
 // blameThread blames the program's function on the stack of the thread that tells most.
 func (c *Case) blameThread(h *Hypothesis, i int) {
-	if i < 0 || i == c.Crash.Focus {
+	steady := 0
+	if i >= 0 {
+		steady = c.waitGraph().Waits[i].Steady
+	}
+	if i < 0 || i == c.Crash.Focus && steady == 0 {
 		c.blameSuspect(h)
 		return
 	}
-	frames := c.Stacks[i].Frames
-	st := stack{frames, make([]FrameInfo, len(frames)), c.Profile != nil}
-	for j := range frames {
-		f := &frames[j]
-		k := c.classified(f)
-		st.infos[j] = FrameInfo{Kind: k.Kind, Part: k.Part, Readable: k.Readable, Rule: k.Rule, Extern: c.Profile.Extern(f.Symbol.Name)}
-	}
-	suspect := st.program()
+	st := c.stackOf(i)
+	suspect := st.programFrom(steady)
 	extern := ""
 	if op := st.operation(suspect); op >= 0 {
 		extern = st.symbol(op)
@@ -211,54 +301,14 @@ func (c *Case) blameThread(h *Hypothesis, i int) {
 	c.blame(h, st.symbol(suspect), extern)
 }
 
-// threadSummary is what the threads wait for, in one sentence.
-func (c *Case) threadSummary() string {
-	var parts []string
-	counts := map[string]int{}
-	var order []string
-	for i := range c.Crash.Threads {
-		t := &c.Crash.Threads[i]
-		what := "running"
-		if t.Syscall != nil && t.Syscall.Number >= 0 {
-			what = "in " + crash.SyscallName(t.Syscall.Number)
-		} else if t.State != "R" && t.State != "" {
-			what = "state " + t.State
-		}
-		if counts[what] == 0 {
-			order = append(order, what)
-		}
-		counts[what]++
+// stackOf is the stack of any thread, with what is known of its frames.
+func (c *Case) stackOf(i int) stack {
+	frames := c.Stacks[i].Frames
+	st := stack{frames, make([]FrameInfo, len(frames)), c.Profile != nil}
+	for j := range frames {
+		f := &frames[j]
+		k := c.classified(f)
+		st.infos[j] = FrameInfo{Kind: k.Kind, Part: k.Part, Readable: k.Readable, Rule: k.Rule, Extern: c.Profile.Extern(f.Symbol.Name)}
 	}
-	for _, w := range order {
-		parts = append(parts, fmt.Sprintf("%d %s", counts[w], w))
-	}
-	if len(parts) == 0 {
-		return "Its threads could not be read."
-	}
-	return "Threads: " + strings.Join(parts, ", ") + "."
-}
-
-var docHang = Doc{
-	ID:    idHang,
-	Title: "It lives and makes no progress",
-	Kinds: map[string]string{
-		kindDeadlock:   "threads in the middle of work wait for locks or for each other",
-		kindBlockedIO:  "a thread in the middle of work waits for input, output or a connection",
-		kindSpin:       "a thread runs and gets nowhere",
-		kindNoProgress: "every thread waits for something to do",
-	},
-	Text: `Nothing was seen of the program for the time that --stall-after allows; then all its threads were frozen and looked at. A
-thread counts as in the middle of work when the program's own code is on its stack. Waiting in accept, in a timer or in
-the loop of a scheduler is a server's rest and tells nothing.
-
-Example: service A calls B and B calls A: both worker threads are in futex, with the call helpers of A and B on their
-stacks.`,
-	For:            []string{"the watchdog froze it alive", "what the threads in the middle of work wait for: futex, read, connect, or nothing"},
-	Against:        []string{"its start-up was complete and all threads rest: a server that nobody asks looks the same", "it had said before why it cannot do its job"},
-	FalsePositives: []string{"a long computation without output", "an idle server"},
-	Fix: []string{
-		"freeze it twice: a thread that stands at the same place both times is stuck there",
-		"for a deadlock write down what each thread holds and waits for",
-		"give input and output a time limit",
-	},
+	return st
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"meshdiag/crash"
 	"meshdiag/profile"
@@ -63,7 +64,7 @@ func (f Finding) ruledOut(id, format string, args ...any) Finding {
 // blame sets the code to read first: a function of the program by its raw symbol and the runtime function at the
 // boundary ("" none), with the places where both are written.
 func (c *Case) blame(h *Hypothesis, symbol, extern string) {
-	h.Blame.Symbol, h.Blame.Extern = symbol, extern
+	h.Blame.Symbol, h.Blame.Extern = strings.TrimSuffix(symbol, coldSuffix), extern
 	h.Blame.Source = c.line(symbol)
 	h.look(h.Blame.Source)
 	for _, s := range []string{extern, symbol} {
@@ -72,6 +73,9 @@ func (c *Case) blame(h *Hypothesis, symbol, extern string) {
 		}
 	}
 }
+
+// coldSuffix marks the part of a function that compilers move away from the rest because it seldom runs.
+const coldSuffix = ".cold"
 
 // blameSuspect blames the frame to read first and the runtime function that it had called.
 func (c *Case) blameSuspect(h *Hypothesis) {
@@ -113,7 +117,7 @@ func (c *Case) disassemble(symbol string) string {
 	if symbol == "" || path == "" {
 		return ""
 	}
-	part := "--disassemble=" + quote(symbol)
+	part := "--disassemble=" + quote(symbol+c.coldPart(symbol))
 	if f != nil && f.Symbol.Source == symbols.FromDebug { // the file itself does not have the name
 		if f.Symbol.Size == 0 {
 			return ""
@@ -122,6 +126,18 @@ func (c *Case) disassemble(symbol string) string {
 		part = fmt.Sprintf("--start-address=%#x --stop-address=%#x", start, start+f.Symbol.Size)
 	}
 	return fmt.Sprintf("objdump -d --no-show-raw-insn %s %s", part, quote(path))
+}
+
+// coldPart is the suffix of the part of a function in which it failed, when that has a name of its own: objdump knows that
+// part by no other.
+func (c *Case) coldPart(symbol string) string {
+	st := c.facts().stack
+	for i := range st.frames {
+		if st.symbol(i) == symbol+coldSuffix {
+			return coldSuffix
+		}
+	}
+	return ""
 }
 
 // frameOf is the innermost frame of a function in a known module, nil when the stack has none.

@@ -21,7 +21,7 @@ func runNull(c *Case) Finding {
 		return finding(c.lowAddress())
 	}
 	if b == nil || b.class != provenance.ClassNull {
-		f := finding()
+		f := finding(c.fieldOfNull())
 		if b != nil && b.class == provenance.ClassNonCanonical && v.signal != nil && v.signal.Code == crash.SIKernel {
 			f = f.ruledOut(idNull, "the kernel reports address 0 only because it cannot tell a non-canonical address; the operand is %s", b.text)
 		}
@@ -47,8 +47,33 @@ func runNull(c *Case) Finding {
 	return finding(h)
 }
 
+// fieldOfNull: the bad value is as small as the offset of a field, and came ready made from somewhere else. A pointer to
+// a field of an object at NULL looks like that. A language with a profile does not compute with pointers.
+func (c *Case) fieldOfNull() *Hypothesis {
+	b, o := c.facts().bad, c.facts().origin
+	if b == nil || b.class != provenance.ClassNearNull || c.Profile != nil || !b.known || b.index || o == nil || o.Kind == provenance.StepConst ||
+		b.value < wordSize || b.value >= maxFieldOffset || b.value%wordSize != 0 {
+		return nil
+	}
+	h := hypothesis(idNull, kindOther)
+	h.fact(true, "field-of-null", "value", wFieldOfNull, "the value (%s) is what the address of a field is in an object at NULL", hex(b.value))
+	c.blameOrigin(h)
+	who := c.readable(h.Blame.Symbol)
+	h.Title = fmt.Sprintf("%s used what looks like a field of an object at NULL: %s", c.facts().suspectName(), hex(b.value))
+	h.Summary = fmt.Sprintf("The address was %s, which is too small for one, and fits a field %s bytes behind NULL. %s", hex(b.value), hex(b.value), c.originSentence())
+	h.next(fmt.Sprintf("look in %s for a pointer that may be NULL and whose field at offset %s is handed on", who, hex(b.value)), c.disassemble(h.Blame.Symbol))
+	return h
+}
+
+const (
+	wordSize       = 8       // bytes
+	maxFieldOffset = 4 << 10 // objects whose fields lie further in are rare
+)
+
 // operandLost reports whether it is not known which registers made up the address that failed.
-func (c *Case) operandLost() bool { return c.Fault != nil && c.Fault.Operand == "" && c.Fault.Register == "" }
+func (c *Case) operandLost() bool {
+	return c.Fault != nil && c.Fault.Operand == "" && c.Fault.Register == ""
+}
 
 // lowAddress is NULL as far as it can be told by the address alone.
 func (c *Case) lowAddress() *Hypothesis {

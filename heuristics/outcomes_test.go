@@ -133,9 +133,14 @@ func TestHang(t *testing.T) {
 		return m.stack("x@libc", "mesh_service_call", "__service_org_call_get", "refresh", "mesh_main")
 	}
 	check(t, []causeTest{
-		{"deadlock", func(t *testing.T) *maker { return blocked(t, 202, "S") }, expected{id: idHang, kind: kindDeadlock, symbol: "__service_org_call_get", atLeast: 0.8}},
-		{"blocked in read", func(t *testing.T) *maker { return blocked(t, 0, "S") }, expected{id: idHang, kind: kindBlockedIO, atLeast: 0.8}},
-		{"spin", func(t *testing.T) *maker { return blocked(t, -1, "R") }, expected{id: idHang, kind: kindSpin, atLeast: 0.8}},
+		{"an answer that nobody is known to owe is no deadlock", func(t *testing.T) *maker { return blocked(t, 202, "S") },
+			expected{id: idHang, kind: kindNoProgress, symbol: "__service_org_call_get", atLeast: 0.7, atMost: 0.79}},
+		{"a ring of recorded owners", func(t *testing.T) *maker { return blocked(t, 202, "S").ring(true) },
+			expected{id: idHang, kind: kindDeadlock, symbol: "__service_org_call_get", atLeast: 0.95}},
+		{"a ring with an owner that is only likely", func(t *testing.T) *maker { return blocked(t, 202, "S").ring(false) },
+			expected{id: idHang, kind: kindDeadlock, symbol: "__service_org_call_get", atMost: 0.79}},
+		{"blocked in read", func(t *testing.T) *maker { return blocked(t, 0, "S") }, expected{id: idHang, kind: kindBlockedIO, atLeast: 0.7}},
+		{"spin", func(t *testing.T) *maker { return blocked(t, -1, "R") }, expected{id: idHang, kind: kindSpin, atLeast: 0.6, atMost: 0.79}},
 		{"a server at rest", func(t *testing.T) *maker {
 			m := inMesh(t).stalled()
 			m.c.Crash.Threads[0].State = "S"
@@ -155,5 +160,16 @@ func TestPanicMachineryIsNoOperation(t *testing.T) {
 	}
 	if op := m.c.Operation(); op >= 0 {
 		t.Errorf("frame %d is marked as the operation", op)
+	}
+}
+
+// A heuristic with a bug costs its own answer only.
+func TestABrokenHeuristicIsTold(t *testing.T) {
+	broken := Heuristic{Doc: docWild, Run: func(c *Case) Finding { return Finding{RuledOut: []RuledOut{{ID: c.Frames[len(c.Frames)].Part}}} }}
+	if f, failed := attempt(&broken, &Case{}); failed == nil || len(f.Hypotheses) > 0 {
+		t.Errorf("%+v, %v", f, failed)
+	}
+	if _, failed := attempt(&unknown, &Case{}); failed != nil {
+		t.Error(failed)
 	}
 }

@@ -18,7 +18,10 @@ func Run(c *Case) Diagnosis {
 	var all []Hypothesis
 	var out []RuledOut
 	for _, h := range Registry() {
-		f := h.Run(c)
+		f, failed := attempt(&h, c)
+		if failed != nil {
+			d.Failed = append(d.Failed, Failure{h.Doc.ID, failed})
+		}
 		all = append(all, f.Hypotheses...)
 		out = append(out, f.RuledOut...)
 	}
@@ -27,13 +30,19 @@ func Run(c *Case) Diagnosis {
 	ranked, none := Rank(all)
 	if kind == crash.Healthy {
 		d.Causes = slices.DeleteFunc(ranked, func(h Hypothesis) bool {
-			return h.Kind != kindCaught && !outside(h.ID) || Score(&h) < noneScore
+			return h.Kind != kindCaught && h.ID != idHang && !outside(h.ID) || Score(&h) < noneScore
 		})
 		return d
 	}
 	d.Causes = shown(c, ranked, none)
 	d.RuledOut = slices.DeleteFunc(out, func(r RuledOut) bool { return claims(d.Causes, r.ID) })
 	return d
+}
+
+// attempt runs one heuristic. failed is what it panicked with, if it did.
+func attempt(h *Heuristic, c *Case) (f Finding, failed any) {
+	defer func() { failed = recover() }()
+	return h.Run(c), nil
 }
 
 // groupOrigin is the group of all facts about where a value came from.

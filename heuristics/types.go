@@ -9,6 +9,7 @@ import (
 	"meshdiag/provenance"
 	"meshdiag/startup"
 	"meshdiag/symbols"
+	"meshdiag/waits"
 )
 
 // Case is everything that was found out about a crash before causes are weighed. Heuristics only read it.
@@ -33,6 +34,7 @@ type Case struct {
 	Kind    crash.Kind                   // the outcome as interpreted so far
 	Reader  Reader                       // classify values, read the process
 	Checks  []Check                      // what probes of the world outside said
+	Waits   *waits.Graph                 // what the threads wait for; nil: not looked at yet
 
 	view *view // what the heuristics have in common, computed once
 }
@@ -142,4 +144,11 @@ type Diagnosis struct {
 	Causes   []Hypothesis // best first
 	RuledOut []RuledOut
 	Kind     crash.Kind // the outcome after interpretation
+	Failed   []Failure  // heuristics that could not be run because of a bug in them
+}
+
+// Failure is a heuristic that panicked. The others are not touched by that.
+type Failure struct {
+	ID    string
+	Panic any
 }

@@ -55,6 +55,7 @@ var priors = map[string]float64{
 	idKilled:                         -1.0,
 	idBrokenPipe:                     -1.5,
 	idStale:                          -2.5,
+	idLaunch:                         -0.5,
 }
 
 func prior(id, kind string) float64 {
@@ -131,6 +132,7 @@ const (
 	wPointerExpected  = 1.0  // the callee takes an address there
 	wDeclaredNumber   = 2.0  // the compiler is known to declare a number there
 	wOneDeclaration   = -2.5 // the standard library: caller and callee see one declaration
+	wErrorAsNumber    = -1.5 // both sides know it for an address, or for the sign of an error
 	wSwappedRather    = -1.5 // the number is in the wrong place, not of the wrong type
 	wOtherCount       = -1.5 // the two sides disagree on the count: the number is a neighbour
 	wBesidePointer    = -1.2 // an address stands beside the word that was read: rather the wrong word
@@ -202,6 +204,8 @@ const (
 const (
 	wLoaderWords    = 3.0  // the loader or linker says so
 	wLoaderExit     = 1.5  // its exit status
+	wLateWords      = 2.0  // the last words are that something could not be loaded
+	wLateAside      = 0.5  // the same, and the program went on
 	wHadStarted     = -0.5 // lazy binding can fail late, but rarely does
 	wTargetNull     = 2.5  // the program counter is 0
 	wTargetBase     = 2.5  // the program counter is the first byte of the image
@@ -221,6 +225,8 @@ const (
 const (
 	wContradiction = -1.5 // signal, registers and code do not belong together
 	wWildValue     = 1.4  // no address that is mapped
+	wFieldOfNull   = 1.0  // small, a multiple of the word size; a number may be so, too
+	wFailedCall    = 1.6  // a documented sign of failure
 	wWildSmall     = 0.8  // a small number usually has a better explanation
 	wWildLow       = 0.3  // a low address whose registers are not known: rather a field of NULL
 	wWildProtected = 1.0  // mapped, and not for that use
@@ -246,6 +252,7 @@ const (
 	wBadReturn        = 3.0  // a ret went to no code
 	wTextReturn       = 1.0  // the return address is text
 	wSigbus           = 1.0  // SIGBUS
+	wNoSpace          = 2.6  // its file system is full
 	wPastFile         = 3.0  // a page behind the end of the mapped file
 )
 
@@ -303,28 +310,61 @@ const (
 	wFatalWords    = 1.0  // and cannot do its job without
 	wGaveUp        = 1.0  // it gave up then
 	wWentOn        = 0.5  // it went on without
+	wWaitsForIt    = 1.5  // it stalled, and the database lets everybody wait
 	wPanickedOver  = 1.0  // it panicked over it
 	wCrashedAnyway = -3.0 // it died of something that such words do not explain
 	wCheckFailed   = 2.5  // a check from outside found it
+	wUnfitSQL      = 1.2  // the database lacks what some statement of the program names, which may not have been run
 	wKernelKill    = 1.0  // SIGKILL, as the out-of-memory killer sends
 	wKillSignal    = 2.5  // a signal that is not about an instruction
 	wSender        = 1.0  // its sender is known
+	wOverLimit     = 3.0  // a limit was reached, by the kernel's own account
+	wNearLimit     = 2.0  // it was nearly reached, and the accounts differ
+	wForbiddenCall = 2.0  // the thread was in a system call
+	wKernelRecord  = -3.0 // the kernel's log says that the kernel did it
+	wOOMRecord     = 3.0  // the same, for want of memory
+	wOOMByName     = 2.0  // its log names a process of that name
+	wOOMGroup      = 2.6  // the out-of-memory killer was at work in its control group
+	wOOMMachine    = 1.0  // or somewhere on this machine
+	wOOMOthers     = -2.0 // its log names others, and not this process
+	wOOMNobody     = -3.0 // it ended nothing at all
+	wChildStatus   = 2.6  // the exit status is that of a shell whose command died of the signal
+	wChildDied     = 1.6  // a child died of a signal, and then it gave up
+	wChildGone     = 0.3  // the same by SIGKILL, which parents use
+	wChildKilled   = -1.5 // that child it had ended itself
+	wMidway        = 1.0  // its start-up was not complete
 	wWasFailing    = -1.5 // it had said that something failed
 	wSigpipe       = 3.0  // SIGPIPE
 	wOldStackSize  = 2.5  // stacks of the size that older runtimes gave
 )
 
+// launch-failed
+const (
+	wLaunchRefused = 3.0 // the system did not execute it
+)
+
 // hang
 const (
-	wStalled       = 2.5  // the watchdog froze it alive
-	wSpinning      = 1.5  // a thread runs
-	wLocked        = 1.5  // threads at work wait for locks
+	wStalled       = 2.4  // the watchdog froze it alive: why it stands still is another question
+	wCycle         = 3.0  // threads wait for each other in a ring, by what the locks record
+	wProbableCycle = 2.0  // the same, with an owner that is only likely or a wait with a time limit
+	wOwnerEnded    = 2.8  // a lock's owner is no thread any more
+	wHoldsWhile    = 2.0  // a thread that others wait for is itself blocked outside of the process
+	wHoldsAndRests = 1.2  // a thread that others wait for waits for a signal or sleeps
+	wNobodyLeft    = 2.0  // every thread waits for another one of the process
+	wCircles       = 2.8  // a thread goes round in a circle, register by register
+	wStays         = -1.1 // a thread runs in one call all the time: a loop without end, or a long one
+	wMoves         = -1.3 // a thread runs and its calls begin and end, or data is moved
+	wSpinning      = -1.1 // a thread runs, and how was not looked at
+	wLocked        = 1.2  // threads at work wait for locks, and nobody knows who has them
 	wBlockedIO     = 1.2  // threads at work wait for input or output
-	wIdle          = 0.3  // all threads rest
+	wIdle          = -1.6 // all threads rest: nothing is stuck
 	wAwaiting      = -1.0 // threads wait for one another, or for work
 	wStartedUp     = -1.5 // its start-up was complete: a server at rest looks like this
 	wNotStarted    = 0.5  // its start-up was not complete
 	wHangExplained = -2.5 // it had said why it cannot do its job
+	wSnapshot      = -1.5 // one look at a living process does not tell whether a wait lasts
+	wSnapshotStill = -0.8 // no thread had woken for a moment before
 )
 
 // unknown

@@ -57,3 +57,10 @@ func lineText(m *startup.Message) string {
 	}
 	return m.Line.Text
 }
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sort"
 	"time"
 
@@ -20,11 +21,10 @@ import (
 // Core is an opened core dump.
 type Core struct {
 	Crash *crash.Crash
-	// What the notes say of the process beyond crash.Crash.
-	Name string // process name, at most 15 bytes
-	UID  int    // -1 unknown
-	Time time.Time
-	file *os.File
+	Name  string // process name, at most 15 bytes; "" unknown
+	// Systemd is true for a file that systemd-coredump stored: the journal may know more.
+	Systemd bool
+	file    *os.File
 }
 
 // Close releases the file; the Crash's memory is unreadable afterwards.
@@ -33,7 +33,7 @@ func (c *Core) Close() error { return c.file.Close() }
 // Open reads the headers and notes of a core; Stdin is a path, too. A file that is no core gives a *NotACoreError.
 func Open(path string) (*Core, error) {
 	if path == Stdin {
-		c, err := open(os.Stdin)
+		c, err := open(os.Stdin, "")
 		if err != nil {
 			return nil, fmt.Errorf("stdin: %w", err)
 		}
@@ -44,15 +44,15 @@ func Open(path string) (*Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := open(f)
+	c, err := open(f, path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
 }
 
-// open takes over f, and closes it when it is no core.
-func open(f *os.File) (core *Core, err error) {
+// open takes over f, and closes it when it is no core. path is "" for one that has none.
+func open(f *os.File, path string) (core *Core, err error) {
 	defer func() {
 		if err != nil {
 			f.Close()
@@ -74,7 +74,7 @@ func open(f *os.File) (core *Core, err error) {
 			return nil, err
 		}
 		f.Close()
-		f = file
+		f, path = file, ""
 		if info, err = f.Stat(); err != nil {
 			return nil, err
 		}
@@ -84,6 +84,13 @@ func open(f *os.File) (core *Core, err error) {
 		return nil, err
 	}
 	core.file = f
+	if path == "" {
+		return core, nil // a pipe: no name or time of a file tells of the death
+	}
+	if real, err := filepath.Abs(path); err == nil {
+		path = real
+	}
+	core.witnesses(f, path, uint64(info.Size()), modified)
 	return core, nil
 }
 
@@ -118,9 +125,9 @@ func read(f io.ReaderAt, fileSize uint64, modified time.Time) (*Core, error) {
 			h.problem("%v", packed.failed)
 		}
 	}
-	c := &Core{Crash: observe(r, size, h, n, modified), UID: -1, Time: modified}
+	c := &Core{Crash: observe(r, size, h, n, modified)}
 	if n.process != nil {
-		c.Name, c.UID = n.process.Name, int(n.process.UID)
+		c.Name = n.process.Name
 	}
 	return c, nil
 }
@@ -152,6 +159,7 @@ func observe(r io.ReaderAt, size uint64, h *headers, n *notes, written time.Time
 		c.Warnings = append([]string{fmt.Sprintf("the core is cut short: %s%d bytes were expected and %d are there", atLeast, h.expected, size)}, c.Warnings...)
 	}
 	threads(c, n)
+	c.Process = fromNotes(n)
 	mappings(c, h.segments, n, written)
 	identify(c, n)
 	if n.seen != nil {
@@ -183,6 +191,7 @@ func threads(c *crash.Crash, n *notes) {
 	})
 	for i := range c.Threads {
 		t := &c.Threads[i]
+		systemCall(t)
 		if t.TID == c.Target.PID && n.process != nil {
 			t.Name = n.process.Name
 		}
@@ -200,6 +209,17 @@ func threads(c *crash.Crash, n *notes) {
 		}
 	} else {
 		c.Threads[c.Focus].Signal = nil
+	}
+}
+
+// systemCall reads off a thread's registers what it was doing in the kernel when it was stopped for the dump.
+func systemCall(t *crash.Thread) {
+	if !t.RegsOK {
+		return
+	}
+	waits := false
+	if t.Syscall, waits = t.Regs.Syscall(); waits {
+		t.State = "S"
 	}
 }
 

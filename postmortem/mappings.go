@@ -114,8 +114,10 @@ func (s *fileSizes) stat(path string) int64 {
 	return info.Size()
 }
 
-// nameSpecial names the mappings that /proc/PID/maps names: the main stack, which holds the program's name, and the vDSO.
+// nameSpecial names the mappings that /proc/PID/maps names: the main stack, which holds the program's name, the vDSO, and
+// the heap.
 func nameSpecial(c *crash.Crash) {
+	nameHeap(c)
 	for key, name := range map[uint64]string{atExecFn: "[stack]", atSysinfoEhdr: "[vdso]"} {
 		if addr, ok := c.Auxv[key]; ok {
 			if m, ok := c.MappingAt(addr); ok && m.Path == "" {
@@ -123,34 +125,32 @@ func nameSpecial(c *crash.Crash) {
 			}
 		}
 	}
-	if m := heap(c); m != nil {
-		m.Path = "[heap]"
-	}
 }
 
-// breakReach is how far behind the executable the program break begins at most (linux/arch/x86/kernel/process.c,
-// arch_randomize_brk: 32 MiB, since Linux 6.9 up to 1 GiB). mmap gives no addresses there unasked.
-const breakReach = 1 << 30
+// maxBrkGap bounds how far above the program's last page the kernel starts the heap (linux/arch/x86/kernel/process.c,
+// arch_randomize_brk), in bytes.
+const maxBrkGap = 1 << 30
 
-// heap is the mapping that the program break grows: the first one behind the executable and its zero-initialised data. nil
-// when the layout does not tell.
-func heap(c *crash.Crash) *crash.Mapping {
-	exe, ok := c.MappingAt(c.Auxv[atPhdr])
-	if !ok || exe.Path == "" {
-		return nil
+// nameHeap names the memory that brk gave: the first mapping above the program's own, if it has no file and can be
+// written. It lies apart from them, unless the kernel was told not to randomise; then it cannot be told from the
+// program's zeroed data and stays without a name.
+func nameHeap(c *crash.Crash) {
+	program, ok := c.MappingAt(c.Auxv[atPhdr])
+	if !ok || program.Path == "" {
+		return
 	}
-	end := uint64(0)
+	path, end := program.Path, program.End
 	for i := range c.Mappings {
 		m := &c.Mappings[i]
 		switch {
-		case m.Path == exe.Path, m.Path == "" && m.Start == end:
-			end = m.End
-		case end == 0:
-		case m.Path == "" && m.PermsOK && m.Perms == crash.Read|crash.Write && m.Start-end < breakReach:
-			return m
+		case m.Start < program.Start:
+		case m.Path == path, m.Start == end && m.Path == "":
+			end = m.End // the second: data without a file, behind the file's
 		default:
-			return nil
+			if m.Path == "" && m.PermsOK && m.Perms == crash.Read|crash.Write && m.Start-end < maxBrkGap {
+				m.Path = "[heap]"
+			}
+			return
 		}
 	}
-	return nil
 }

@@ -38,6 +38,7 @@ type fileRange struct {
 type notes struct {
 	threads  []crash.Thread // in the core's order; the kernel puts the thread that died first
 	process  *prpsinfo
+	parent   int // the parent's PID by the first NT_PRSTATUS; 0 unknown
 	auxv     map[uint64]uint64
 	files    []fileRange
 	seen     *ownNote // nil when the core is not meshdiag's
@@ -152,7 +153,7 @@ func (n *notes) last() *crash.Thread {
 // userMode are the bits of a segment selector that hold its privilege level: 3 in every user process.
 const userMode = 3
 
-// prstatus reads struct elf_prstatus: cursig at 12, pid at 32, registers at 112 (x86-64). The siginfo at its head has no code
+// prstatus reads struct elf_prstatus: cursig at 12, pid at 32, ppid at 36, registers at 112 (x86-64). The siginfo at its head has no code
 // but 0 (linux/fs/binfmt_elf.c, fill_prstatus): why the signal was raised stands in NT_SIGINFO alone.
 func (n *notes) prstatus(b []byte) {
 	const regsAt, regsSize = 112, 27 * 8
@@ -163,6 +164,9 @@ func (n *notes) prstatus(b []byte) {
 	t := crash.Thread{TID: int(int32(le.Uint32(b[32:])))}
 	if sig := int(int16(le.Uint16(b[12:]))); sig > 0 && sig < 65 {
 		t.Signal = &crash.Signal{Number: sig, CodeUnknown: true}
+	}
+	if n.parent == 0 && len(b) >= 40 {
+		n.parent = max(int(int32(le.Uint32(b[36:]))), 0)
 	}
 	if len(b) >= regsAt+regsSize {
 		t.RegsOK = true

@@ -19,6 +19,7 @@ const (
 
 	maxOwnSightings = 256
 	maxOwnLines     = 10000
+	maxOwnChildren  = 64
 )
 
 // ownNote is the JSON of the note. Lists are decoded entry by entry, so that a hostile one cannot make millions of them.
@@ -27,12 +28,21 @@ type ownNote struct {
 	Outcome   crash.Outcome
 	Focus     int // TID, 0 when there is none
 	Target    crash.Target
+	Process   *crash.Process    `json:",omitempty"`
 	Threads   []json.RawMessage // crash.Thread without registers
 	Sightings []json.RawMessage // ownSighting
 	Output    crash.Output
 	Lines     []json.RawMessage // crash.OutputLine
 	Mappings  []ownMapping
 	Warnings  []string
+	World     *ownWorld `json:",omitempty"`
+}
+
+// ownWorld is crash.World.
+type ownWorld struct {
+	crash.World
+	Files    []json.RawMessage // crash.File
+	Children []json.RawMessage // crash.Child
 }
 
 // ownSighting is a sighting with those of its saved pages that differed from the process's memory at the end.
@@ -51,7 +61,7 @@ type ownMapping struct {
 
 // makeOwn encodes the note. What does not fit is left out, the largest part first.
 func makeOwn(c *crash.Crash) []byte {
-	n := ownNote{Version: ownVersion, Outcome: c.Outcome, Target: c.Target, Output: c.Output, Warnings: c.Warnings}
+	n := ownNote{Version: ownVersion, Outcome: c.Outcome, Target: c.Target, Process: c.Process, Output: c.Output, Warnings: c.Warnings}
 	n.Target.Env, n.Output.Lines = nil, nil // the environment is in the process's memory
 	if t := c.FocusThread(); t != nil {
 		n.Focus = t.TID
@@ -69,6 +79,7 @@ func makeOwn(c *crash.Crash) []byte {
 		s.Memory, s.Thread.FP = nil, nil
 		n.Sightings = append(n.Sightings, encoded(s))
 	}
+	n.World = makeWorld(c.World)
 	for i := range c.Mappings {
 		m := &c.Mappings[i]
 		o := ownMapping{Start: m.Start, Shared: m.Perms&crash.Shared != 0, FileSize: m.FileSize}
@@ -79,13 +90,49 @@ func makeOwn(c *crash.Crash) []byte {
 			n.Mappings = append(n.Mappings, o)
 		}
 	}
-	for _, drop := range []func(){func() {}, func() { n.Mappings = nil }, func() { n.Sightings = nil }, func() { n.Threads = nil }} {
+	for _, drop := range []func(){func() {}, func() { n.Mappings = nil }, func() { n.Sightings = nil }, func() { n.World = nil }, func() { n.Threads = nil }} {
 		drop()
 		if b := encoded(&n); len(b) <= maxOwn {
 			return b
 		}
 	}
 	return nil
+}
+
+func makeWorld(w *crash.World) *ownWorld {
+	if w == nil {
+		return nil
+	}
+	o := &ownWorld{World: *w}
+	o.World.Files, o.World.Children = nil, nil
+	for _, f := range w.Files {
+		o.Files = append(o.Files, encoded(f))
+	}
+	for _, c := range w.Children {
+		o.Children = append(o.Children, encoded(c))
+	}
+	return o
+}
+
+func (o *ownWorld) world() *crash.World {
+	if o == nil {
+		return nil
+	}
+	w := o.World
+	w.Files, w.Children = nil, nil
+	for _, raw := range o.Files[:min(len(o.Files), crash.MaxFiles)] {
+		var f crash.File
+		if json.Unmarshal(raw, &f) == nil {
+			w.Files = append(w.Files, f)
+		}
+	}
+	for _, raw := range o.Children[:min(len(o.Children), maxOwnChildren)] {
+		var c crash.Child
+		if json.Unmarshal(raw, &c) == nil {
+			w.Children = append(w.Children, c)
+		}
+	}
+	return &w
 }
 
 // encoded never fails: the types hold nothing that JSON cannot say.
@@ -136,11 +183,15 @@ func (o *ownNote) apply(c *crash.Crash) {
 	if c.Target.Args == nil {
 		c.Target.Args = args
 	}
+	if o.Process != nil {
+		c.Process = o.Process
+	}
 	c.Outcome = o.Outcome
 	c.Outcome.Elapsed = max(c.Outcome.Elapsed, 0)
 	o.threads(c)
 	o.output(c)
 	o.mappings(c)
+	c.World = o.World.world()
 	for _, raw := range o.Sightings[:min(len(o.Sightings), maxOwnSightings)] {
 		var s ownSighting
 		if json.Unmarshal(raw, &s) == nil {

@@ -9,25 +9,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"meshdiag/crash"
 )
-
-// Filter says which mappings a written core holds; the bits are those of /proc/PID/coredump_filter (core(5)).
-type Filter uint
-
-const (
-	AnonPrivate Filter = 1 << iota
-	AnonShared
-	FilePrivate
-	FileShared
-	ELFHeaders
-)
-
-// DefaultFilter is the kernel's default (core(5)), which leaves out what can be read from files.
-const DefaultFilter = AnonPrivate | AnonShared | ELFHeaders
 
 const pageSize = 4096
 
@@ -44,13 +31,16 @@ func Save(path string, c *crash.Crash, filter Filter) (err error) {
 			os.Remove(f.Name())
 		}
 	}()
-	if err = write(f, c, filter); err != nil {
-		return fmt.Errorf("write core %s: %w", path, err)
+	if err = write(f, c, filter); err == nil {
+		err = f.Close()
 	}
-	if err = f.Close(); err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	return os.Rename(f.Name(), path)
+	if err != nil {
+		return fmt.Errorf("no core was saved to %s: %w", path, diskFull(err))
+	}
+	return nil
 }
 
 // write puts headers and notes first: a core that is cut short later still tells everything but memory.
@@ -77,7 +67,10 @@ func write(f *os.File, c *crash.Crash, filter Filter) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	for _, s := range segments {
+	for i, s := range segments {
+		if unwritten(&c.Mappings[i]) {
+			continue // it stays a hole
+		}
 		if err := copyMemory(f, c.Memory, s); err != nil {
 			return err
 		}
@@ -129,7 +122,7 @@ func plan(c *crash.Crash, filter Filter) []segment {
 	for i := range c.Mappings {
 		m := &c.Mappings[i]
 		s := segment{Type: ptLoad, Flags: flags(m.Perms), Vaddr: m.Start, Memsz: m.Size()}
-		s.Filesz = written(c.Memory, m, filter)
+		s.Filesz = filter.size(c.Memory, m)
 		out = append(out, s)
 	}
 	return out
@@ -146,38 +139,6 @@ func flags(p crash.Perms) (f uint32) {
 		f |= pfX
 	}
 	return f
-}
-
-// written is how many bytes of a mapping go into the core. A private file mapping that is or was writable has pages of its
-// own (data, relocated tables); others are in the file, of which the first page is kept for its build ID.
-func written(mem crash.Memory, m *crash.Mapping, filter Filter) uint64 {
-	file := m.Path != "" && m.Path[0] == '/'
-	shared := m.Perms&crash.Shared != 0
-	switch {
-	case m.Path == "[vvar]" || m.Path == "[vsyscall]" || m.Path == "[vvar_vclock]":
-		return 0
-	case m.PermsOK && m.Perms&(crash.Read|crash.Write) == 0:
-		return 0
-	case file && shared && filter&FileShared != 0, file && !shared && filter&FilePrivate != 0:
-		return m.Size()
-	case file && shared:
-		return 0
-	case file && m.Perms&crash.Write != 0 && filter&AnonPrivate != 0:
-		return m.Size()
-	case file && filter&AnonPrivate != 0 && m.Perms&crash.Exec == 0 && m.Offset != 0 && m.Size() <= 4<<20:
-		return m.Size() // may be RELRO: written by the loader, then made read-only
-	case file && filter&ELFHeaders != 0 && m.Offset == 0:
-		var magic [4]byte
-		if n, _ := mem.ReadMemory(magic[:], m.Start); n == 4 && string(magic[:]) == "\x7fELF" {
-			return min(pageSize, m.Size())
-		}
-		return 0
-	case file:
-		return 0
-	case shared && filter&AnonShared == 0, !shared && filter&AnonPrivate == 0:
-		return 0
-	}
-	return m.Size()
 }
 
 // copyMemory copies one segment, leaving holes for pages of zeros and for pages that cannot be read.
@@ -197,7 +158,7 @@ func copyMemory(f *os.File, mem crash.Memory, s segment) error {
 				continue
 			}
 			if _, err := f.WriteAt(page, int64(s.Offset+done)+int64(p)); err != nil {
-				return diskFull(err)
+				return err
 			}
 		}
 		done += uint64(n)
@@ -206,8 +167,10 @@ func copyMemory(f *os.File, mem crash.Memory, s segment) error {
 }
 
 func diskFull(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return fmt.Errorf("the disk is full, nothing was kept: %w", err)
+	for _, full := range []syscall.Errno{unix.ENOSPC, unix.EDQUOT} {
+		if errors.Is(err, full) {
+			return fmt.Errorf("the disk is full, nothing was kept: %w", full) // without the temporary name, which nobody knows
+		}
 	}
 	return err
 }

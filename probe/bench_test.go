@@ -21,6 +21,13 @@ func BenchmarkFresh(b *testing.B) {
 // BenchmarkDatabaseURL searches the constants and the code of an executable of several MiB.
 func BenchmarkDatabaseURL(b *testing.B) {
 	for b.Loop() {
-		DatabaseURL(os.Args[0], nil, nil)
+		ReadConstants(os.Args[0]).DatabaseURL(nil, nil)
+	}
+}
+
+// BenchmarkStatements looks for SQL in the same.
+func BenchmarkStatements(b *testing.B) {
+	for b.Loop() {
+		ReadConstants(os.Args[0]).Statements()
 	}
 }

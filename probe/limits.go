@@ -13,6 +13,12 @@ import (
 
 const causeMemory = "out-of-memory"
 
+// Ids of checks that a caller may have to judge by what else happened.
+const (
+	AddressSpace  = "limit-address-space"
+	OpenFileLimit = "limit-files"
+)
+
 // unlimited is a limit that does not exist.
 const unlimited = math.MaxUint64
 
@@ -50,7 +56,7 @@ func Limits(pid int) []Check {
 		return nil
 	}
 	limits := rlimits(data)
-	out := []Check{memoryLimit(limits), files(limits, dir), stack(limits)}
+	out := []Check{memoryLimit(limits, dir), files(limits, dir), stack(limits)}
 	if c, ok := cgroupMemory(dir, "/sys/fs/cgroup"); ok {
 		out = append(out, c)
 	}
@@ -60,31 +66,29 @@ func Limits(pid int) []Check {
 // lowMemory is an address space below which programs with threads and a collector commonly fail.
 const lowMemory = 4 << 30
 
-func memoryLimit(limits map[string]uint64) Check {
-	const id = "limit-address-space"
+func memoryLimit(limits map[string]uint64, dir string) Check {
+	const id = AddressSpace
 	as, known := limits["Max address space"]
 	if !known || as >= lowMemory {
 		return passed(id, "the address space is not limited to less than 4 GiB")
 	}
-	return Check{ID: id, Detail: fmt.Sprintf("the program's address space is limited to %s (ulimit -v)", bytesText(as)),
+	used := ""
+	if n, ok := virtualSize(dir); ok {
+		used = ", of which it uses " + bytesText(n)
+	}
+	return Check{ID: id, Detail: fmt.Sprintf("the program's address space is limited to %s (ulimit -v)%s", bytesText(as), used),
 		Cause: causeMemory, Next: []string{"ulimit -v unlimited"}}
 }
 
-// spareFiles is how few free descriptors count as none.
-const spareFiles = 4
-
-func files(limits map[string]uint64, dir string) Check {
-	const id = "limit-files"
-	most, known := limits["Max open files"]
-	entries, err := os.ReadDir(dir + "/fd")
-	if err != nil || !known {
-		return passed(id, "the number of open files is not known")
+// virtualSize is the size of a process's address space in bytes (/proc/PID/statm, in pages).
+func virtualSize(dir string) (uint64, bool) {
+	data, err := os.ReadFile(dir + "/statm")
+	if err != nil {
+		return 0, false
 	}
-	if uint64(len(entries))+spareFiles < most {
-		return passed(id, "%d of at most %d files are open", len(entries), most)
-	}
-	return Check{ID: id, Detail: fmt.Sprintf("%d files are open and at most %d may be: the next open, accept or connect fails", len(entries), most),
-		Next: []string{"look for what is never closed: ls -l /proc/PID/fd", "ulimit -n 65536"}}
+	first, _, _ := strings.Cut(string(data), " ")
+	n, err := strconv.ParseUint(first, 10, 64)
+	return n * uint64(os.Getpagesize()), err == nil
 }
 
 // usualStack is what distributions give a main thread.

@@ -35,6 +35,14 @@ func shellQuote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
+// operand makes s one word of a shell that a command does not take for an option.
+func operand(s string) string {
+	if strings.HasPrefix(s, "-") {
+		return "-- " + shellQuote(s)
+	}
+	return shellQuote(s)
+}
+
 // identifier makes s one name of SQL; a name that needs no quotes gets none.
 func identifier(s string) string {
 	for i := 0; i < len(s); i++ {

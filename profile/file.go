@@ -61,18 +61,19 @@ type fileStacks struct {
 }
 
 type fileName struct {
-	ID       string      `toml:"id"`
-	On       subjectText `toml:"on"`
-	Pattern  string      `toml:"pattern"`
-	MainOnly bool        `toml:"main_only"`
-	Fallback bool        `toml:"fallback"`
-	Kind     kindText    `toml:"kind"`
-	Role     roleText    `toml:"role"`
-	Part     string      `toml:"part"`
-	Readable string      `toml:"readable"`
-	Actor    string      `toml:"actor"`
-	Obsolete bool        `toml:"obsolete"`
-	Source   string      `toml:"source"`
+	ID        string        `toml:"id"`
+	On        subjectText   `toml:"on"`
+	Pattern   string        `toml:"pattern"`
+	MainOnly  bool          `toml:"main_only"`
+	Fallback  bool          `toml:"fallback"`
+	Kind      kindText      `toml:"kind"`
+	Role      roleText      `toml:"role"`
+	Part      string        `toml:"part"`
+	Readable  string        `toml:"readable"`
+	Actor     string        `toml:"actor"`
+	Primitive primitiveText `toml:"primitive"`
+	Obsolete  bool          `toml:"obsolete"`
+	Source    string        `toml:"source"`
 }
 
 type fileThread struct {
@@ -116,6 +117,7 @@ type fileMessage struct {
 	File        string      `toml:"file"`
 	Line        string      `toml:"line"`
 	Payload     string      `toml:"payload"`
+	Reason      string      `toml:"reason"`
 	PayloadNext bool        `toml:"payload_next"`
 	More        string      `toml:"more"`
 	End         string      `toml:"end"`
@@ -171,6 +173,8 @@ type (
 	meaningText struct{ Meaning }
 	subjectText struct{ Subject }
 	classText   struct{ Class }
+
+	primitiveText struct{ Primitive }
 )
 
 // oneOf sets *to when b is one of the allowed words.
@@ -195,6 +199,11 @@ func (t *kindText) UnmarshalText(b []byte) error {
 
 func (t *roleText) UnmarshalText(b []byte) error {
 	return oneOf(&t.Role, b, "role", RoleMain, RoleWorker, RoleHTTP, RoleWS, RoleService, RoleActor, RoleOther)
+}
+
+func (t *primitiveText) UnmarshalText(b []byte) error {
+	return oneOf(&t.Primitive, b, "primitive", LibcLock, PthreadMutex, PthreadRWLock, PthreadCond, PthreadOnce, Barrier, Semaphore,
+		Join, StaticGuard, RustMutex, RustRWLock, RustCondvar, RustOnce, RustPark, RustChannel, RustScope, ParkingLot, ActorReply)
 }
 
 func (t *streamText) UnmarshalText(b []byte) error {

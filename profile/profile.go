@@ -106,9 +106,36 @@ type NameRule struct {
 	Part     string // what the symbol is, for people: "service loop", "call handler", "actor body", "closure", "collector", "coroutine entry" ...
 	Readable string // template for a readable name with $1.. from Pattern, such as "$1.$2 (call handler)"; "" keeps the name
 	Actor    string // template for the actor's or service's name; "" none
-	Obsolete bool
-	Source   string
+	// Primitive is what a thread waits for that has such a frame between the kernel and its own code; "" nothing special.
+	Primitive Primitive
+	Obsolete  bool
+	Source    string
 }
+
+// Primitive is a means by which threads wait for each other. Where its words lie in memory is known to package waits.
+type Primitive string
+
+// The primitives that are told apart.
+const (
+	LibcLock      Primitive = "libc-lock" // a lock inside of libc: of a stream, of the allocator
+	PthreadMutex  Primitive = "pthread-mutex"
+	PthreadRWLock Primitive = "pthread-rwlock"
+	PthreadCond   Primitive = "pthread-cond"
+	PthreadOnce   Primitive = "pthread-once"
+	Barrier       Primitive = "barrier"
+	Semaphore     Primitive = "semaphore"
+	Join          Primitive = "join"
+	StaticGuard   Primitive = "static-guard" // of a C++ variable with static storage that is being initialised
+	RustMutex     Primitive = "rust-mutex"
+	RustRWLock    Primitive = "rust-rwlock"
+	RustCondvar   Primitive = "rust-condvar"
+	RustOnce      Primitive = "rust-once"
+	RustPark      Primitive = "rust-park"
+	RustChannel   Primitive = "rust-channel"
+	RustScope     Primitive = "rust-scope" // the end of scoped threads
+	ParkingLot    Primitive = "parking-lot"
+	ActorReply    Primitive = "actor-reply" // the answer of another actor
+)
 
 // Subject says what a NameRule looks at.
 type Subject string
@@ -218,8 +245,11 @@ type MessageRule struct {
 
 	// Templates ($1.. from Pattern) for the parts of a panic; "" the line does not tell.
 	Thread, TID, File, Line, Payload string
-	PayloadNext                      bool     // the words stand on the next line of the same stream
-	More                             *Pattern // following lines that match belong to the words, too
+	// Reason is a template for the part of the line in which a library says why. The engine's own rules may know it: one of the
+	// same cause then tells the kind, and without one the kind is open.
+	Reason      string
+	PayloadNext bool     // the words stand on the next line of the same stream
+	More        *Pattern // following lines that match belong to the words, too
 	// End closes words that go over several lines: group 1 is their last part, 2 the file, 3 the line.
 	End *Pattern
 }

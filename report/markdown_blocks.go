@@ -60,6 +60,9 @@ func happenedLines(r *Report) []string {
 		}
 	}
 	add("program", programWords(r))
+	for _, row := range processRows(r) {
+		add(row[0], row[1])
+	}
 	if s := r.Outcome.Signal; s != nil {
 		add("signal", signalWords(s))
 	}

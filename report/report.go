@@ -14,6 +14,7 @@ type Report struct {
 	Schema     string     `json:"schema"`
 	Tool       Tool       `json:"tool"`
 	Target     Target     `json:"target"`
+	Process    *Process   `json:"process"`
 	Outcome    Outcome    `json:"outcome"`
 	Phase      Phase      `json:"phase"`
 	Thread     *Thread    `json:"thread"`
@@ -22,6 +23,7 @@ type Report struct {
 	Causes     []Cause    `json:"causes"`
 	RuledOut   []RuledOut `json:"ruled_out"`
 	Threads    []Stack    `json:"threads"`
+	Waits      *Waits     `json:"waits"` // who waits for whom; null where it was not looked at
 	Output     Output     `json:"output"`
 	Checks     []Check    `json:"checks"`
 	Corpus     Corpus     `json:"corpus"`
@@ -41,6 +43,24 @@ type Target struct {
 	Arch    string   `json:"arch"`
 	Source  string   `json:"source"` // "live" or "core"
 	Runtime *Runtime `json:"runtime"`
+}
+
+// Process says which process it was, of which machine, and when it ended. IDs are as the process itself saw them.
+type Process struct {
+	PID     *int `json:"pid"`
+	PPID    *int `json:"ppid"`
+	UID     *int `json:"uid"`
+	GID     *int `json:"gid"`
+	HostPID *int `json:"host_pid"` // as its machine saw it, where that differs
+	HostUID *int `json:"host_uid"`
+	// DiedAt is when it ended, or was looked at while it was alive: RFC 3339, UTC. DiedAtSource names the witness:
+	// "observer" | "handler" | "xattr" | "journal" | "file-name" | "file-time".
+	DiedAt       *string `json:"died_at"`
+	DiedAtSource *string `json:"died_at_source"`
+	Hostname     *string `json:"hostname"`
+	Cgroup       *string `json:"cgroup"`
+	Unit         *string `json:"unit"`
+	Container    *string `json:"container"`
 }
 
 // Runtime is the recognised runtime of the target.
@@ -162,8 +182,53 @@ type Stack struct {
 	Role      string  `json:"role"`
 	Crashed   bool    `json:"crashed"`
 	Waits     *string `json:"waits"` // what it waits for, when it is in a system call
+	Wait      *Wait   `json:"wait"`  // the same for programs; null where it was not looked at
 	Frames    []Frame `json:"frames"`
 	Truncated *string `json:"truncated"`
+}
+
+// Wait is what one thread waits for.
+type Wait struct {
+	Kind      string   `json:"kind"`      // "running" | "lock" | "condition" | "join" | "reply" | "io" | "poll" | "accept" | "sleep" | "child" | "signal" | "other" | "unknown"
+	Text      *string  `json:"text"`      // for people: "waits for thread 12 to end"
+	Primitive *string  `json:"primitive"` // "pthread-mutex", "rust-channel" ...
+	Address   *Hex     `json:"address"`   // of the lock or condition
+	Name      *string  `json:"name"`      // the variable there, or the service that was asked
+	Holder    *Holder  `json:"holder"`    // the thread that could end the wait
+	FDs       []int    `json:"fds"`       // descriptors that it waits for
+	Child     *int     `json:"child"`     // process that it waits for
+	Timed     bool     `json:"timed"`     // the wait ends by itself
+	LimitS    *float64 `json:"limit_s"`   // after how long at most, where that is known
+	Rest      bool     `json:"rest"`      // it waits for work from outside
+	Pace      *string  `json:"pace"`      // of a thread that runs or moves data: "circles" | "stays" | "moves"
+}
+
+// Holder is a thread that another one waits for.
+type Holder struct {
+	TID   int    `json:"tid"`
+	Alive bool   `json:"alive"`
+	Sure  bool   `json:"sure"` // recorded by the lock itself
+	Why   string `json:"why"`
+}
+
+// Waits is who waits for whom.
+type Waits struct {
+	Cycles []Cycle `json:"cycles"`
+	Chains []Chain `json:"chains"`
+	Closed bool    `json:"closed"` // every thread waits for another one of the process, without a time limit
+}
+
+// Cycle is a ring of threads, each of which waits for the next, the last for the first.
+type Cycle struct {
+	Threads []int `json:"threads"`
+	Proven  bool  `json:"proven"`
+}
+
+// Chain is a way that ends outside of a ring: each thread waits for the next.
+type Chain struct {
+	Threads  []int `json:"threads"`
+	Sure     bool  `json:"sure"`
+	EndedTID *int  `json:"ended_tid"` // the owner of the last lock, when that thread has ended
 }
 
 // Frame is one frame, inlined ones included.

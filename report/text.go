@@ -49,6 +49,7 @@ func (t *text) sections() {
 	t.happened()
 	t.provenance()
 	t.causes()
+	t.waitGraph()
 	t.ruledOut()
 	t.stacks()
 	t.output()
@@ -81,6 +82,11 @@ func (t *text) happened() {
 	r := t.r
 	if words := programWords(r); words != "" {
 		t.row("program", span{words, plain})
+	}
+	for _, row := range processRows(r) {
+		if row[1] != "" {
+			t.row(row[0], span{row[1], plain})
+		}
 	}
 	if s := r.Outcome.Signal; s != nil {
 		t.row("signal", span{signalWords(s), plain})

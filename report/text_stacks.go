@@ -105,8 +105,11 @@ func stackName(s Stack) string {
 }
 
 func (t *text) waits(s Stack) {
-	if s.Waits != nil {
+	switch {
+	case s.Waits != nil:
 		t.line(2, 4, span{"in " + *s.Waits, yellow})
+	case s.Wait != nil && s.Wait.Text != nil:
+		t.line(2, 4, span{*s.Wait.Text, yellow})
 	}
 }
 

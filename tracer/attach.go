@@ -13,6 +13,10 @@ import (
 	"meshdiag/crash"
 )
 
+// snapshotWindow is how long the threads of a process are watched before it is stopped, so that its picture tells those that
+// move from those that wait.
+const snapshotWindow = 200 * time.Millisecond
+
 // Snapshot stops a running process, hands its picture to inspect and lets it go on. It is seized without any option: should
 // meshdiag itself be killed meanwhile, the kernel lets the process go on, too.
 func Snapshot(pid int, inspect func(*crash.Crash)) error {
@@ -21,6 +25,12 @@ func Snapshot(pid int, inspect func(*crash.Crash)) error {
 	if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); err != nil {
 		return fmt.Errorf("there is no process %d", pid)
 	}
+	// Before it stands still: this takes longer than the copy of a small process.
+	var before stallWatch
+	before.sample(pid)
+	around := world(pid, pid)
+	time.Sleep(snapshotWindow)
+	before.conclude(pid)
 	a := attached{stops: map[int]unix.WaitStatus{}}
 	defer a.release()
 	if err := a.seizeAll(pid); err != nil {
@@ -29,6 +39,10 @@ func Snapshot(pid int, inspect func(*crash.Crash)) error {
 	c := a.observe(pid)
 	if c == nil {
 		return fmt.Errorf("process %d could not be stopped: all of its threads are gone or in an uninterruptible wait", pid)
+	}
+	c.World = around
+	for i := range c.Threads {
+		before.fill(&c.Threads[i])
 	}
 	inspect(c)
 	c.Memory.(*liveMemory).gone = true
@@ -144,11 +158,12 @@ func (a *attached) observe(pid int) *crash.Crash {
 	if err != nil {
 		c.Warnings = append(c.Warnings, "The memory map is incomplete: "+err.Error()+".")
 	}
+	pageTraits(lead, maps)
 	c.Mappings, mem.maps, c.Memory = maps, maps, mem
 	if data, err := procFile(lead, "auxv"); err == nil {
 		c.Auxv = parseAuxv(data)
 	}
-	c.Target = describeProcess(pid, lead)
+	c.Target, c.Process = describeProcess(pid, lead), seenNow(lead)
 	return c
 }
 

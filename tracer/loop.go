@@ -29,9 +29,11 @@ type tracer struct {
 
 	sightings sightings
 	warnings  []string
-	blind     string        // why panics of the present image are not seen, "" when they are
-	lastSent  *crash.Signal // the last signal that was delivered to the target and may have killed it
-	caught    [65]bool      // signals (by number) that the target had a handler for when last looked at
+	blind     string               // why panics of the present image are not seen, "" when they are
+	parted    []crash.OtherProcess // processes that the target had started and that are gone, the last ones
+	children  []crash.DeadChild    // those that died of a signal
+	lastSent  *crash.Signal        // the last signal that was delivered to the target and may have killed it
+	caught    [65]bool             // signals (by number) that the target had a handler for when last looked at
 	inspected bool
 	final     *unix.WaitStatus // set when the target was reaped
 	ended     crash.Outcome    // what was told to Inspect
@@ -53,7 +55,7 @@ type waited struct {
 }
 
 func newTracer(o Options) (*tracer, error) {
-	t := &tracer{o: o, start: time.Now(), processes: map[int]*process{}, threads: map[int]*thread{}, oom: oomWatch{before: -1}}
+	t := &tracer{o: o, start: time.Now(), processes: map[int]*process{}, threads: map[int]*thread{}, oom: oomWatch{before: -1, kills: -1}}
 	t.out = newCapture(func() time.Duration { return time.Since(t.start) })
 	io, err := newStdio(&t.o, t.out)
 	if err != nil {
@@ -214,9 +216,9 @@ func (t *tracer) outcome() crash.Outcome {
 		out.End, out.ExitCode, out.Signal = crash.EndExit, ws.ExitStatus(), nil
 	case ws.Signaled():
 		out.End, out.ExitCode, out.CoreDumped = crash.EndSignal, 0, ws.CoreDump()
-		out.OOMKillSeen = ws.Signal() == unix.SIGKILL && t.oom.seen()
 		if out.Signal == nil || out.Signal.Number != int(ws.Signal()) {
 			out.Signal = t.sentSignal(int(ws.Signal()))
+			out.Sender, out.Forwarded = nil, false
 		}
 	}
 	return out
@@ -227,5 +229,5 @@ func (t *tracer) sentSignal(number int) *crash.Signal {
 	if t.lastSent != nil && t.lastSent.Number == number {
 		return t.lastSent
 	}
-	return &crash.Signal{Number: number}
+	return &crash.Signal{Number: number, CodeUnknown: true}
 }

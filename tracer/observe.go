@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 
-	"golang.org/x/sys/unix"
-
 	"meshdiag/crash"
 )
 
@@ -32,9 +30,11 @@ func (t *tracer) inspect(c *crash.Crash) {
 // observe takes the whole picture of the frozen target. focus is the thread the report is about; it is stopped.
 func (t *tracer) observe(focus *thread, out crash.Outcome) *crash.Crash {
 	out.Elapsed = t.out.now()
+	t.ending(&out, focus.tid)
 	mem := &liveMemory{tid: focus.tid, file: t.target.mem, breaks: t.target.breaks}
 	c := &crash.Crash{
 		Target:  t.describe(focus.tid),
+		Process: seenNow(focus.tid),
 		Outcome: out,
 		Memory:  mem,
 		Focus:   -1,
@@ -43,6 +43,9 @@ func (t *tracer) observe(focus *thread, out crash.Outcome) *crash.Crash {
 	c.Mappings, mem.maps = maps, maps
 	if err != nil {
 		t.warn("The memory map is incomplete: " + err.Error() + ".")
+	}
+	if t.o.ForCore {
+		pageTraits(focus.tid, maps)
 	}
 	if data, err := procFile(focus.tid, "auxv"); err == nil {
 		c.Auxv = parseAuxv(data)
@@ -136,23 +139,9 @@ func threadRegs(tid int) crash.Thread {
 	}
 	th.RegsOK = true
 	th.State = "R"
-	r := &th.Regs
-	if int64(r.OrigRAX) < 0 {
-		return th
-	}
-	th.Syscall = &crash.Syscall{Number: int64(r.OrigRAX), Args: [6]uint64{r.RDI, r.RSI, r.RDX, r.R10, r.R8, r.R9}}
-	if wasWaiting(int64(r.RAX)) {
+	var waits bool
+	if th.Syscall, waits = th.Regs.Syscall(); waits {
 		th.State = "S"
 	}
 	return th
-}
-
-// wasWaiting tells from a system call's result that it was interrupted while it waited: EINTR or one of the kernel's own
-// restart codes (linux/include/linux/errno.h), which are visible only at this stop.
-func wasWaiting(rax int64) bool {
-	switch -rax {
-	case int64(unix.EINTR), 512, 513, 514, 516:
-		return true
-	}
-	return false
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"meshdiag/crash"
 )
@@ -176,34 +175,4 @@ func comm(tid int) string {
 		return ""
 	}
 	return strings.TrimSuffix(string(data), "\n")
-}
-
-// cpuTime is the time a thread has spent on a processor, from schedstat (in nanoseconds).
-func cpuTime(tid int) (time.Duration, bool) {
-	data, err := procFile(tid, "schedstat")
-	if err != nil {
-		return 0, false
-	}
-	first, _, _ := strings.Cut(string(data), " ")
-	ns, err := strconv.ParseInt(first, 10, 64)
-	return time.Duration(ns), err == nil
-}
-
-// cpuTimes measures all threads of a process.
-func cpuTimes(pid int) map[int]time.Duration {
-	entries, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
-	if err != nil {
-		return nil
-	}
-	times := make(map[int]time.Duration, len(entries))
-	for _, e := range entries {
-		tid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		if d, ok := cpuTime(tid); ok {
-			times[tid] = d
-		}
-	}
-	return times
 }

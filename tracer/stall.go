@@ -18,31 +18,31 @@ type stallWatch struct {
 	wanted atomic.Bool  // a stall was seen and the tracing thread was poked
 
 	mu     sync.Mutex
-	before map[int]time.Duration // CPU times of the threads at the window's start
+	before map[int]usage // of the threads at the window's start
 	at     time.Time
 
-	after  map[int]time.Duration // set at the freeze, tracing thread only
+	after  map[int]usage // set at the freeze, tracing thread only
 	window time.Duration
 }
 
 func (s *stallWatch) touch(now time.Duration) { s.awake.Store(int64(now)) }
 
 func (s *stallWatch) sample(pid int) {
-	times, at := cpuTimes(pid), time.Now()
+	all, at := usages(pid), time.Now()
 	s.mu.Lock()
-	s.before, s.at = times, at
+	s.before, s.at = all, at
 	s.mu.Unlock()
 }
 
 // conclude ends the window; call it before the threads are stopped.
 func (s *stallWatch) conclude(pid int) {
-	s.after = cpuTimes(pid)
+	s.after = usages(pid)
 	s.mu.Lock()
 	s.window = time.Since(s.at)
 	s.mu.Unlock()
 }
 
-// fill gives a thread its CPU time over the window.
+// fill gives a thread its CPU time and activity over the window.
 func (s *stallWatch) fill(th *crash.Thread) {
 	if s.after == nil {
 		return
@@ -50,7 +50,8 @@ func (s *stallWatch) fill(th *crash.Thread) {
 	before, ok1 := s.before[th.TID]
 	after, ok2 := s.after[th.TID]
 	if ok2 && (ok1 || s.before != nil) {
-		th.CPU, th.CPUWindow = after-before, s.window
+		th.CPU, th.CPUWindow = after.cpu-before.cpu, s.window
+		th.Activity = after.since(before)
 	}
 }
 
@@ -108,11 +109,14 @@ func (t *tracer) onPoke(th *thread) {
 	t.stall.conclude(t.target.pid)
 	doing := t.doing()
 	t.freeze(t.target)
+	motion := t.watchMotion()
 	c := t.observe(th, crash.Outcome{End: crash.EndStalled})
 	for i := range c.Threads {
 		doing[c.Threads[i].TID].fill(&c.Threads[i])
+		c.Threads[i].Motion = motion[c.Threads[i].TID]
 	}
 	c.Focus = 0 // no thread is known to be the reason: the leader, which is first
+	c.World = world(t.target.pid, th.tid)
 	t.inspect(c)
 	t.killAll = true
 	_ = t.remote.signal(unix.SIGKILL, nil)

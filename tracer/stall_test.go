@@ -83,3 +83,19 @@ func TestCancel(t *testing.T) {
 		t.Errorf("the child %d was left behind", pids[1])
 	}
 }
+
+// TestMotion tells a loop that goes in a circle from one that counts.
+func TestMotion(t *testing.T) {
+	watch(t, Options{Path: program(t, "motion.c"), StallAfter: 300 * time.Millisecond}, func(c *crash.Crash) {
+		circles, counts := c.Threads[0].Motion, c.Threads[1].Motion
+		if circles == nil || len(circles.Looks) < 2 || len(circles.Loop) == 0 || len(circles.Loop) > 8 {
+			t.Errorf("the loop on a flag: %+v", circles)
+		}
+		if counts == nil || counts.Steps < 1000 || len(counts.Loop) != 0 {
+			t.Errorf("the loop that counts in memory: %+v", counts)
+		}
+		if a := c.Threads[1].Activity; a == nil || a.Calls != 0 || a.Wakes > 20 {
+			t.Errorf("activity %+v", a)
+		}
+	})
+}

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,9 +18,15 @@ const coreLong = `Read the core dump of a program that died elsewhere or earlier
 live run would have given, from whatever is left.
 
 Cores of the kernel, of gdb's gcore and of "meshdiag save" are read, also as systemd-coredump
-stores them (zstd, lz4, xz) or with gzip; nothing is unpacked to disk. Without CORE the newest one is
-taken that can be found for this user: by kernel.core_pattern, in systemd-coredump's store,
-in the current folder. It is named on stderr. CORE may be a pipe, or "-" for stdin.
+stores them (zstd, lz4, xz) or with gzip; nothing is unpacked to disk. CORE may be a pipe,
+or "-" for stdin. Without CORE the newest one is taken that can be found for this user: by kernel.core_pattern,
+in the stores of systemd-coredump and of "meshdiag handler", in the current folder. It is named on stderr.
+
+--list lists them all, and what the journal knows of crashes whose core is gone or is not for
+this user, as text or with --format json. Only what this user may read is listed.
+
+Whose core it is (process, user, unit, container) and when it died is told with the witness
+for it: the core, the handler, systemd-coredump's attributes or journal, the file's name.
 
 The binaries are looked for where the core says they were. One with another build ID than
 the core's is named and not used. Files that lie nowhere (the executable, the libraries on
@@ -36,6 +40,7 @@ signal.`
 
 const coreExample = `  meshdiag core                                  the newest core of this machine
   meshdiag core --list
+  meshdiag core --list --format json
   meshdiag core core.1234
   ssh host cat core.1234 | meshdiag core -
   meshdiag core --exe ./build/server core.zst    the binary is not where the core says
@@ -67,7 +72,7 @@ func newCore(status *int) *cobra.Command {
 				if len(args) > 0 {
 					return errUsage("core", "--list takes no CORE")
 				}
-				return listCores(cmd.OutOrStdout(), time.Now())
+				return c.listCores(cmd.Context())
 			}
 			path := ""
 			if len(args) > 0 {
@@ -83,7 +88,7 @@ func newCore(status *int) *cobra.Command {
 	f.StringVar(&c.exe, "exe", "", "the program's executable, when it is not where the core says (`FILE`)")
 	f.StringVar(&c.sysroot, "sysroot", "", "`DIR` under which the core's paths are looked up first")
 	f.BoolVar(&c.noFetch, "no-debuginfod", false, "use neither the servers of DEBUGINFOD_URLS nor what was fetched from them earlier")
-	f.BoolVar(&c.list, "list", false, "list the cores that can be found, newest first")
+	f.BoolVar(&c.list, "list", false, "list the cores that can be found and the crashes that the journal knows, newest first")
 	return cmd
 }
 
@@ -149,26 +154,6 @@ func describeFound(f *postmortem.Found, now time.Time) string {
 		what += ", " + f.Signal
 	}
 	return fmt.Sprintf("%s (%s, %s; found by: %s)", report.Clean(f.Path), report.Clean(what), age(now.Sub(f.Time)), f.Where)
-}
-
-func listCores(w io.Writer, now time.Time) error {
-	found := postmortem.Find(postmortem.Places{})
-	if len(found) == 0 {
-		_, err := postmortem.Newest(postmortem.Places{})
-		return errNoCore(err)
-	}
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "WHEN\tPROGRAM\tPID\tSIGNAL\tSIZE\tFOUND BY\tCORE")
-	for i := range found {
-		f := &found[i]
-		pid := "?"
-		if f.PID > 0 {
-			pid = fmt.Sprint(f.PID)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", age(now.Sub(f.Time)), report.Clean(orUnknown(f.Command)), pid, orUnknown(f.Signal),
-			size(f.Size), f.Where, report.Clean(f.Path))
-	}
-	return t.Flush()
 }
 
 func orUnknown(s string) string {

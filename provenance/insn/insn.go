@@ -169,3 +169,13 @@ func (m Mem) Address(value func(Reg) (uint64, bool), segBase func(x86asm.Reg) (u
 	}
 	return sum, true
 }
+
+// Locked reports whether the instruction has a lock prefix.
+func (in *Insn) Locked() bool {
+	for _, p := range in.inst.Prefix {
+		if p&0xff == x86asm.PrefixLOCK&0xff {
+			return true
+		}
+	}
+	return false
+}

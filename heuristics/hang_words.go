@@ -1,0 +1,334 @@
+package heuristics
+
+import (
+	"fmt"
+	"strings"
+
+	"meshdiag/crash"
+	"meshdiag/waits"
+)
+
+func threadsWait(n int) string {
+	if n == 1 {
+		return "1 thread waits"
+	}
+	return fmt.Sprintf("%d threads wait", n)
+}
+
+// threadLabel is "12 (payer)". A name that is merely the program's says nothing.
+func (c *Case) threadLabel(i int) string {
+	t := &c.Crash.Threads[i]
+	if t.Name == "" || t.Name == c.Crash.Threads[0].Name {
+		return fmt.Sprint(t.TID)
+	}
+	return fmt.Sprintf("%d (%s)", t.TID, t.Name)
+}
+
+// ringWords is "thread 10 waits for thread 11, and thread 11 for thread 10".
+func (c *Case) ringWords(r *waits.Cycle) string {
+	if len(r.Threads) == 1 {
+		return "thread " + c.threadLabel(r.Threads[0]) + " waits for itself"
+	}
+	var b strings.Builder
+	for n, i := range r.Threads {
+		next := r.Threads[(n+1)%len(r.Threads)]
+		switch n {
+		case 0:
+			fmt.Fprintf(&b, "thread %s waits for thread %s", c.threadLabel(i), c.threadLabel(next))
+		case len(r.Threads) - 1:
+			fmt.Fprintf(&b, " and that one for thread %s", c.threadLabel(next))
+		default:
+			fmt.Fprintf(&b, ", that one for thread %s", c.threadLabel(next))
+		}
+	}
+	return b.String()
+}
+
+// doubt says why a ring is not proven.
+func (c *Case) doubt(r *waits.Cycle) string {
+	g := c.waitGraph()
+	for _, i := range r.Threads {
+		if w := &g.Waits[i]; len(w.Holders) > 0 && !w.Holders[0].Sure {
+			return fmt.Sprintf("the lock does not record its owner, but thread %d is likely: %s", w.Holders[0].TID, w.Holders[0].Why)
+		}
+	}
+	return "a wait in it has a time limit"
+}
+
+// maxRing bounds how many threads of a ring the summary tells of.
+const maxRing = 4
+
+func (c *Case) describeHang(h *Hypothesis, s stalled) {
+	v := c.facts()
+	c.blameThread(h, s.who)
+	who := "the program"
+	if h.Blame.Symbol != "" {
+		who = c.readable(h.Blame.Symbol)
+	}
+	h.Summary = "The process is alive and does nothing visible. " + c.threadSummary()
+	switch {
+	case s.cycle != nil:
+		c.describeRing(h, s.cycle, who)
+	case s.chain != nil:
+		c.describeChain(h, s, who)
+	case h.Kind == kindSpin:
+		c.describeSpin(h, s, who, "")
+	case h.Kind == kindSlow:
+		c.describeSlow(h, s, who)
+	case h.Kind == kindBlockedIO:
+		h.Title = "It hangs: " + who + " waits for input or output that never comes"
+		if s.who >= 0 && s.graph.Waits[s.who].Text != "" {
+			h.Summary = fmt.Sprintf("Thread %s %s. %s", c.threadLabel(s.who), s.graph.Waits[s.who].Text, c.threadSummary())
+		}
+		h.next("find the other end: ls -l /proc/PID/fd; ss -tnp; give the operation a time limit")
+	case s.locked > 0:
+		h.Title = "It hangs: " + who + " waits for a lock or an answer that does not come"
+		h.next("find who took what " + who + " waits for, and why it does not give it back")
+	case s.allIdle():
+		h.Title = "It makes no progress, and nothing is stuck: every thread waits for work from outside"
+		h.next("if it is a server that nobody asked, nothing is wrong: give --stall-after a longer time")
+	case s.graph.Closed:
+		h.Title = "It hangs: every thread waits for another one, and none is left to wake them"
+		if len(s.graph.Waits) == 1 {
+			h.Title = "It hangs: " + who + " waits for another thread, and there is none"
+		}
+		if s.who >= 0 {
+			h.Summary = fmt.Sprintf("Thread %s%s %s. ", c.threadLabel(s.who), c.inFunction(s.who), s.graph.Waits[s.who].Text)
+		}
+		h.Summary += "Nobody but a signal handler could end that. " + c.threadSummary()
+		h.next("find who should have signalled what " + who + " waits for: it ended, or waits itself, or signalled before anybody waited")
+	default:
+		h.Title = "It makes no progress: every thread waits"
+		h.next("if it is a server that nobody asked, give --stall-after a longer time")
+	}
+	if v.suspect >= 0 {
+		h.next(c.disassemble(h.Blame.Symbol))
+	}
+}
+
+// describeRing tells of threads that wait for each other.
+func (c *Case) describeRing(h *Hypothesis, r *waits.Cycle, who string) {
+	g := c.waitGraph()
+	probably := ""
+	if !r.Proven {
+		probably = "probably "
+	}
+	switch {
+	case len(g.Waits) == 1 && !r.Proven:
+		h.Title = "It hangs: " + who + " waits for a lock, and there is no other thread that could give it back (deadlock)"
+		h.next("find where this thread took the lock before, or which thread ended with it")
+	case len(r.Threads) == 1:
+		h.Title = fmt.Sprintf("It hangs: %s %swaits for a lock that its own thread has (deadlock)", who, probably)
+		h.next("look for a second lock of the same mutex on the way to " + who + ": give the inner function a form that expects the lock to be held")
+	default:
+		var names []string
+		for _, i := range r.Threads {
+			names = append(names, c.threadLabel(i))
+		}
+		h.Title = fmt.Sprintf("It hangs: threads %s %swait for each other (deadlock)", joinAnd(names), probably)
+		h.next("take the locks in the same order everywhere, and hold none while waiting for a thread's end or an answer")
+	}
+	var told []string
+	for n, i := range r.Threads {
+		if n == maxRing {
+			told = append(told, fmt.Sprintf("%d more are in the ring.", len(r.Threads)-n))
+			break
+		}
+		told = append(told, fmt.Sprintf("Thread %s%s %s.", c.threadLabel(i), c.inFunction(i), g.Waits[i].Text))
+	}
+	switch {
+	case r.Proven && len(r.Threads) == 1:
+		told = append(told, "It can never go on.")
+	case r.Proven:
+		told = append(told, "None of them can go on.")
+	default:
+		told = append(told, "If so, none of them can go on: "+c.doubt(r)+".")
+	}
+	h.Summary = strings.Join(told, " ")
+}
+
+// describeChain tells of the thread that others wait for, and why it does not let them go on.
+func (c *Case) describeChain(h *Hypothesis, s stalled, who string) {
+	g, last := s.graph, s.end(s.chain)
+	w := &g.Waits[last]
+	n := g.Waiters(last)
+	if s.chain.Dead != 0 {
+		h.Title = fmt.Sprintf("It hangs: %s waits for a lock whose owner has ended", who)
+		h.Summary = fmt.Sprintf("Thread %s %s. Nobody is left who would unlock it.", c.threadLabel(last), w.Text)
+		h.next("find the path on which a thread ends between lock and unlock: an early return, a cancelled thread, an exception; unlock there, or make the mutex robust")
+		return
+	}
+	others := threadsWait(n) + " for it"
+	probably := ""
+	if !s.chain.Sure {
+		probably = "probably "
+	}
+	first := fmt.Sprintf("Thread %s%s %s", c.threadLabel(last), c.inFunction(last), orElse(w.Text, "runs"))
+	h.Summary = fmt.Sprintf("%s, and %s%s. %s", first, probably, others, c.waitersWords(g, last))
+	switch h.Kind {
+	case kindBlockedIO:
+		h.Title = fmt.Sprintf("It hangs: %s waits for input or output that does not come, and %s%s", who, probably, others)
+		h.next("give the operation a time limit, and do not hold a lock over it", "find the other end: ls -l /proc/PID/fd; ss -tnp")
+	case kindSpin:
+		c.describeSpin(h, s, who, ", and "+probably+others)
+	case kindSlow:
+		c.describeSlow(h, s, who)
+	default:
+		h.Title = fmt.Sprintf("It hangs: %s does not go on, and %s%s", who, probably, others)
+		h.next("find what " + who + " waits for: it holds up the others")
+	}
+}
+
+// describeSpin tells of a thread that runs and does not end; others is what else is to be said of it.
+func (c *Case) describeSpin(h *Hypothesis, s stalled, who, others string) {
+	w := &s.graph.Waits[s.who]
+	switch {
+	case w.Pace == waits.Circles && w.Name != "":
+		h.Title = fmt.Sprintf("It hangs: %s runs in a circle until %s changes%s", who, w.Name, others)
+		h.next("find who should change "+w.Name+", and whether that thread has ended or waits", "let it wait on a condition variable instead of running")
+	case w.Pace == waits.Circles:
+		h.Title = fmt.Sprintf("It hangs: %s runs in a circle that nothing in it ends%s", who, others)
+		h.next("look at the condition of the loop in " + who + ": only another thread could change it")
+	default:
+		h.Title = fmt.Sprintf("It hangs: %s runs and does not end%s", who, others)
+		h.next("look for a loop in "+who+" whose condition never changes", "if it may take that long, give --stall-after a longer time")
+	}
+	if s.chain == nil {
+		h.Summary = fmt.Sprintf("Thread %s%s %s. %s", c.threadLabel(s.who), c.inFunction(s.who), orElse(w.Text, "runs"), c.threadSummary())
+	}
+}
+
+// describeSlow tells of a thread that was at work when the time was up.
+func (c *Case) describeSlow(h *Hypothesis, s stalled, who string) {
+	w := &s.graph.Waits[s.who]
+	h.Title = "It says nothing, but " + who + " was at work when the time was up: perhaps it is only slow"
+	doing := "runs: calls inside of it begin and end"
+	if w.Kind != waits.Running {
+		doing = orElse(w.Text, "waits") + ", and had been reading or writing all the time before"
+	} else if x := c.Crash.Threads[s.who].Activity; x != nil && x.Bytes > 0 {
+		doing = "runs, and reads or writes"
+	}
+	h.Summary = fmt.Sprintf("Thread %s%s %s. %s", c.threadLabel(s.who), c.inFunction(s.who), doing, c.threadSummary())
+	h.next("give --stall-after a longer time", "if it never ends: look for an outer loop in "+who+" whose condition never changes")
+}
+
+// waitersWords names the threads that wait for one directly.
+func (c *Case) waitersWords(g *waits.Graph, last int) string {
+	var told []string
+	for i := range g.Waits {
+		if w := &g.Waits[i]; i != last && !w.Passed && len(w.Holders) > 0 && w.Holders[0].Thread == last {
+			if len(told) == maxRing {
+				told = append(told, "Others do, too.")
+				break
+			}
+			told = append(told, fmt.Sprintf("Thread %s%s %s.", c.threadLabel(i), c.inFunction(i), w.Text))
+		}
+	}
+	return strings.Join(told, " ")
+}
+
+// inFunction is " in transfer": the program's own function that a thread is in.
+func (c *Case) inFunction(i int) string {
+	if i >= len(c.Stacks) {
+		return ""
+	}
+	st := c.stackOf(i)
+	if p := st.program(); p >= 0 {
+		return " in " + c.readable(st.symbol(p))
+	}
+	return ""
+}
+
+func joinAnd(names []string) string {
+	if len(names) > maxRing {
+		names = append(names[:maxRing:maxRing], fmt.Sprintf("%d more", len(names)-maxRing))
+	}
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+	return strings.Join(names, "")
+}
+
+func nobodyLeft(threads int) string {
+	if threads == 1 {
+		return "the only thread of the process waits for another one, without a time limit"
+	}
+	return "every thread waits for another thread of the process, without a time limit: none is left to end a wait"
+}
+
+// threadSummary is what the threads wait for, in one sentence.
+func (c *Case) threadSummary() string {
+	var parts []string
+	counts := map[string]int{}
+	var order []string
+	for i := range c.Crash.Threads {
+		t := &c.Crash.Threads[i]
+		what := "running"
+		if t.Syscall != nil && t.Syscall.Number >= 0 {
+			what = "in " + crash.SyscallName(t.Syscall.Number)
+		} else if t.State != "R" && t.State != "" {
+			what = "state " + t.State
+		}
+		if counts[what] == 0 {
+			order = append(order, what)
+		}
+		counts[what]++
+	}
+	for _, w := range order {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[w], w))
+	}
+	if len(parts) == 0 {
+		return "Its threads could not be read."
+	}
+	return "Threads: " + strings.Join(parts, ", ") + "."
+}
+
+var docHang = Doc{
+	ID:    idHang,
+	Title: "It lives and makes no progress",
+	Kinds: map[string]string{
+		kindDeadlock:   "threads wait for each other in a ring, or a thread for itself",
+		kindAbandoned:  "a thread waits for a lock whose owner has ended without giving it back",
+		kindBlockedIO:  "a thread in the middle of work waits for input, output, a connection or a child process",
+		kindSpin:       "a thread runs and gets nowhere",
+		kindSlow:       "a thread is at work: its calls begin and end, or it reads and writes all the time",
+		kindNoProgress: "every thread waits, and who should end that is not known, or nobody has anything to do",
+	},
+	Text: `Nothing was seen of the program for the time that --stall-after allows; then all its threads were frozen and looked at. In the
+core of a living process ("meshdiag save") it is said where the threads themselves prove it.
+
+For each thread the report says what it waits for: the system call's arguments, the lock in memory and the functions
+between the kernel and the program tell. glibc's mutexes, write locks and robust mutexes record the thread that has
+them, and a thread that is joined is known; Rust's Mutex and RwLock record nobody, so that their owner is looked for on the
+stacks and is likely at most. From this follows who waits for whom. A ring of recorded owners without a time limit is a
+proof of a deadlock; one with a likely owner is called probable. A chain that leads to a thread which reads, runs or sleeps
+ends there: that thread is the cause, and those behind it are its victims.
+
+A thread that runs is looked at several times, and then made to execute single instructions: when two rounds of a loop are the
+same in every register, it goes in a circle until somebody else changes what it reads. Otherwise a loop without end and a
+long one look the same as long as they stay in one call; calls that begin and end, and data that is moved, speak for work.
+
+A thread counts as in the middle of work when the program's own code is on its stack. Waiting in accept, on connections
+that clients made, in a timer or in the loop of a scheduler is a server's rest and tells nothing.
+
+Example: transfer(a, b) has a's mutex and waits for b's, while transfer(b, a) has b's and waits for a's.`,
+	For: []string{
+		"the watchdog froze it alive",
+		"a ring of threads that wait for each other; an owner that has ended",
+		"what the thread that others wait for does: read, connect, run, or nothing",
+		"every thread waits for another one, and none is left",
+	},
+	Against: []string{
+		"all threads rest: a server that nobody asks looks the same",
+		"its start-up was complete",
+		"it had said before why it cannot do its job",
+		"a core of a living process shows one moment only",
+	},
+	FalsePositives: []string{"a long computation without output", "an idle server whose protocol keeps connections open to the outside"},
+	Fix: []string{
+		"for a deadlock take the locks in one order, and hold none while waiting for a thread or an answer",
+		"unlock on every way out of a function",
+		"give input and output a time limit",
+		"freeze it twice: a thread that stands at the same place both times is stuck there",
+	},
+}
