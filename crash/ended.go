@@ -19,6 +19,7 @@ type DeadChild struct {
 	Signal Signal        // PID and UID of the sender where its delivery was seen
 	Core   bool          // it dumped core
 	At     time.Duration // since launch
+	OOM    *OOMKills     // nil unless it died of SIGKILL
 }
 
 // Limits are those resource limits whose excess the kernel answers with a signal (setrlimit(2)). NoLimit stands for none.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"iter"
 )
 
 // Memory reads the memory of the observed process. Implementations are safe for use by one goroutine at a time.
@@ -11,6 +12,14 @@ type Memory interface {
 	// ReadMemory fills buf from addr. It returns how many bytes were read from the start; when that is less than
 	// len(buf), err is an *UnreadableError naming the first address that failed. It never fills in zeros.
 	ReadMemory(buf []byte, addr uint64) (n int, err error)
+}
+
+// Sparse is a Memory that knows where nobody wrote.
+type Sparse interface {
+	Memory
+	// Touched yields the runs of pages within [from, to) that may hold anything but zeros, by rising address. It is for private
+	// memory that is of no file.
+	Touched(from, to uint64) iter.Seq2[uint64, uint64]
 }
 
 // UnreadableError says that memory at Addr could not be read, and why: not mapped, or not in the core.

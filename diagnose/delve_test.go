@@ -27,6 +27,7 @@ func TestDelveReadsSavedCores(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("GOTRACEBACK", "crash")
+	meshdiag := diagnose.BuildMeshdiag(t)
 	dir := t.TempDir()
 	for _, tt := range []struct {
 		name     string
@@ -44,7 +45,7 @@ func TestDelveReadsSavedCores(t *testing.T) {
 			if out, err := exec.Command(tt.build[0], build...).CombinedOutput(); err != nil {
 				t.Fatalf("%v: %v\n%s", tt.build, err, out)
 			}
-			_, saved, kernel := diagnose.BothCores(t, exe)
+			_, saved, kernel := diagnose.RunForCores(t, meshdiag, "--profile", "none", exe)
 			if kernel == "" {
 				t.Fatal("the kernel made no core")
 			}

@@ -57,6 +57,16 @@ struct itimerspec s = {{0, 0}, {0, 20000000}}; timer_create(CLOCK_MONOTONIC, &e,
 	{"signal to itself", limitsHead + `int main(void) { kill(getpid(), SIGUSR1); pause(); }`, "killed", "killed/itself", []string{"It sent SIGUSR1 to itself"}, nil},
 	{"signal of a child that is gone", "#!/bin/sh\n/bin/kill -USR1 $$\nsleep 9\n", "killed", "killed/", []string{"its own child process", "/bin/kill -USR1"}, nil},
 	{"SIGKILL by a child", "#!/bin/sh\nsh -c 'kill -KILL $PPID'\nsleep 9\n", "killed", "killed/", []string{"Nobody is told who sends SIGKILL"}, nil},
+	{"pipe without a reader", limitsHead + `int main(void) { int p[2]; if (pipe(p)) return 1; close(p[0]); dup2(p[1], 1); for (;;) if (write(1, "x", 1) < 0) return 1; }`, "killed", "broken-pipe/",
+		[]string{"It wrote to its standard output, a pipe that nobody has open for reading"}, nil},
+	{"Unix socket whose other end is gone", limitsHead + `#include <sys/socket.h>
+int main(void) { int p[2]; if (socketpair(AF_UNIX, SOCK_STREAM, 0, p)) return 1; close(p[0]); for (;;) if (write(p[1], "x", 1) < 0) return 1; }`, "killed", "broken-pipe/",
+		[]string{"a Unix socket that was connected with process", "(app)"}, nil},
+	{"TCP connection that was reset", limitsHead + `#include <sys/socket.h>
+#include <netinet/in.h>
+int main(void) { struct sockaddr_in a = {AF_INET, 0, {htonl(INADDR_LOOPBACK)}}; socklen_t n = sizeof a; int l = socket(AF_INET, SOCK_STREAM, 0);
+bind(l, (void *)&a, n); listen(l, 1); getsockname(l, (void *)&a, &n); int c = socket(AF_INET, SOCK_STREAM, 0); connect(c, (void *)&a, n); close(accept(l, 0, 0));
+for (;;) { if (write(c, "x", 1) < 0 && errno != ECONNRESET) return 1; usleep(1000); } }`, "killed", "broken-pipe/", []string{"a TCP connection of its address 127.0.0.1:", "which the other end has closed"}, nil},
 	{"open files", limitsHead + `int main(void) { limit(RLIMIT_NOFILE, 32, 32); for (;;) if (open("/etc/hostname", O_RDONLY) < 0) died("accept"); }`, "exited", "exit-failure/no-files",
 		[]string{"at most 32 may be (ulimit -n)", "times /etc/hostname"}, nil},
 	{"open files, and the words are about something else", limitsHead + `int main(void) { limit(RLIMIT_NOFILE, 32, 32); while (open("/etc/hostname", O_RDONLY) >= 0) ; fprintf(stderr, "config: no port given\n"); return 1; }`,
@@ -74,6 +84,9 @@ fprintf(stderr, "config: no port given\n"); return 4; }`, "exited", "exit-failur
 	{"harmless words about errors", limitsHead + `int main(void) { puts("0 errors found; error handling is set up"); puts("no error"); return 0; }`, "healthy", "", nil, nil},
 	{"failure, and harmless words", limitsHead + `int main(void) { puts("seccomp: allowed; out of 3 files none failed"); return 3; }`, "exited", "exit-failure/", nil,
 		[]string{"out-of-memory", "killed", "missing-extern"}},
+	{"stack", limitsHead + `int work(int n) { volatile char b[20000]; memset((void *)b, n, sizeof b); return n ? work(n - 1) + b[n] : b[1]; }
+int main(int argc, char **argv) { if (argc == 1) { limit(RLIMIT_STACK, 512 << 10, 512 << 10); execl(argv[0], argv[0], "small", (char *)0); } return work(50) & 1; }`,
+		"crashed", "stack-overflow/recursion", []string{"work calls itself, and the stack is smaller than usual", "The main thread's stack may only grow to 512 KiB (ulimit -s)", "ulimit -s 8192"}, nil},
 	{"address space", limitsHead + `#include <new>
 #include <vector>
 int main(void) { limit(RLIMIT_AS, 200 << 20, 200 << 20); std::vector<std::vector<char>> all; for (;;) all.emplace_back(1 << 20, 1); }`, "panicked", "out-of-memory/",
@@ -197,6 +210,8 @@ func TestOutOfMemoryKill(t *testing.T) {
 			say: []string{"The kernel ended it: its control group had used up its memory", "which may use 96.0 MiB", "ended 1 process in its control group"}}
 		r := diagnosed(t, os.Getenv(inMemoryGroup))
 		e.judge(t, r)
+		child := ending{outcome: "exited", cause: "exit-failure/child-died", say: []string{"The kernel ended its child process", "app) for want of memory", "exited with status 1"}}
+		child.judge(t, diagnosed(t, "/bin/sh", "-c", `"$0" || exit 1`, os.Getenv(inMemoryGroup)))
 		if text := whole(r); strings.Contains(text, "the kernel's log") && !strings.Contains(text, "Killed process ") && !strings.Contains(text, "oom-kill:") {
 			t.Error(text)
 		}

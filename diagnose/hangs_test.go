@@ -1,12 +1,15 @@
 package diagnose
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +53,56 @@ func TestHangs(t *testing.T) {
 			compareSnapshot(t, live, snapshotReport(t, free.Process.Pid))
 		})
 	}
+}
+
+// TestHangEndedFromOutside has the kernel dump a core of a program that hangs, as when systemd's watchdog ends it with SIGABRT.
+func TestHangEndedFromOutside(t *testing.T) {
+	needPlainCores(t)
+	exe := compile(t, &victim{Source: "hangabba.c"})
+	dir := t.TempDir()
+	cmd := exec.Command("sh", "-c", `ulimit -c unlimited; exec "$0"`, exe)
+	cmd.Dir = dir
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Wait() }()
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil { // it says that it begins
+		t.Fatal(err)
+	}
+	untilAsleep(t, cmd.Process.Pid, 3)
+	_ = cmd.Process.Signal(syscall.SIGABRT)
+	_ = cmd.Wait()
+	cores, _ := filepath.Glob(filepath.Join(dir, "core*"))
+	if len(cores) != 1 {
+		t.Fatalf("the kernel wrote %d cores", len(cores))
+	}
+	r := coreReport(t, cores[0])
+	top := r.Causes[0]
+	if r.Outcome.Kind != "killed" || top.ID != "hang" || str(top.Kind) != "deadlock" || top.Confidence < 0.7 || len(r.Waits.Cycles) != 1 {
+		t.Error(textOf(t, r))
+	}
+}
+
+// untilAsleep waits until a process has so many threads and all of them sleep.
+func untilAsleep(t *testing.T, pid, threads int) {
+	for range 500 {
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		asleep := 0
+		for _, path := range tasks {
+			if data, _ := os.ReadFile(path); bytes.Contains(data, []byte(") S ")) {
+				asleep++
+			}
+		}
+		if asleep == threads && len(tasks) == threads {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("process %d does not come to rest", pid)
 }
 
 func textOf(t *testing.T, r *report.Report) string {
@@ -141,14 +194,18 @@ func waitEssence(r *report.Report) []string {
 	slices.Sort(facts) // which of two threads began first is chance
 	for _, c := range r.Waits.Cycles {
 		var ring []string
-		for _, tid := range c.Threads {
-			ring = append(ring, role[tid])
+		for _, m := range c.Members {
+			if m.TID != nil {
+				ring = append(ring, role[*m.TID])
+			} else {
+				ring = append(ring, *m.Actor)
+			}
 		}
 		slices.Sort(ring)
 		facts = append(facts, fmt.Sprintf("ring %v %q", c.Proven, ring))
 	}
 	for _, c := range r.Waits.Chains {
-		facts = append(facts, fmt.Sprintf("chain %v %d ended=%v", c.Sure, len(c.Threads), c.EndedTID != nil))
+		facts = append(facts, fmt.Sprintf("chain %v %d ended=%v", c.Sure, len(c.Members), c.EndedTID != nil))
 	}
 	return facts
 }

@@ -47,13 +47,11 @@ func TestLabCoresAgreeWithRun(t *testing.T) {
 			continue
 		}
 		t.Run(f.ID, func(t *testing.T) {
-			d := labDeath(t, ctx, meshdiag, f, pg)
-			if d.saved == nil {
+			live, saved, kernels := labReports(t, ctx, meshdiag, f, pg)
+			if saved == nil {
 				t.Skip("the process was gone before it could be frozen: there is no core")
 			}
-			diagnose.CompareReports(t, d.live, d.saved)
-			diagnose.CompareWithTools(t, d.core, d.saved)
-			live, kernels := d.live, d.kernels
+			diagnose.CompareReports(t, live, saved)
 			if kernels == nil {
 				return // it did not die of a signal that leaves a core
 			}
@@ -69,46 +67,83 @@ func TestLabCoresAgreeWithRun(t *testing.T) {
 	}
 }
 
-// death is one death of the lab's server, told three times.
-type death struct {
-	live    *report.Report
-	core    string         // that was saved of it
-	saved   *report.Report // from that core; nil when there was nothing left to save
-	kernels *report.Report // from the core that the kernel left; nil when it left none
+// TestLabHangs lets the lab's server hang in each known way, and compares what the run and the core that it saved say of the
+// waits. Services that wait for each other stand on no thread: the ring must be found on their suspended stacks.
+func TestLabHangs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs the lab's server")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	pg, err := lab.StartPostgres(ctx)
+	if err != nil {
+		t.Fatalf("the lab's PostgreSQL server: %v", err)
+	}
+	t.Cleanup(pg.Stop)
+	meshdiag := diagnose.BuildMeshdiag(t)
+	faults, err := lab.Catalogue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range faults {
+		if f.Label.Outcome != "hung" {
+			continue
+		}
+		t.Run(f.ID, func(t *testing.T) {
+			live, core, _ := labReports(t, ctx, meshdiag, f, pg)
+			diagnose.CompareWaits(t, live, core)
+			rings := 0
+			for _, c := range live.Waits.Cycles {
+				if rings++; !c.Proven || len(c.Members) != 2 || c.Members[0].Actor == nil || c.Members[1].Actor == nil {
+					t.Errorf("ring %+v", c)
+				}
+			}
+			if want := map[string]int{"service-deadlock": 1}[f.ID]; rings != want {
+				t.Errorf("%d rings, want %d", rings, want)
+			}
+			if top := live.Causes[0]; f.ID == "service-deadlock" && (top.ID != "hang" || *top.Kind != "deadlock" || top.Confidence < 0.9) {
+				t.Errorf("cause %s %v %.2f", top.ID, top.Kind, top.Confidence)
+			}
+		})
+	}
 }
 
-// labDeath runs a fault where the kernel may leave a core, and saves one. The world outside is not asked: no core tells of it.
-func labDeath(t *testing.T, ctx context.Context, meshdiag string, f lab.Fault, pg *lab.Postgres) death {
+// labReports runs a fault where the kernel may leave a core, saves one, and returns the reports on all three. The world
+// outside is not asked, as no core tells of it. saved is nil when there was nothing left to save, kernels when the kernel
+// left none.
+func labReports(t *testing.T, ctx context.Context, meshdiag string, f lab.Fault, pg *lab.Postgres) (live, saved, kernels *report.Report) {
 	s, err := lab.NewScenario(ctx, f, lab.Variant{}, pg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Cleanup()
 	dir := t.TempDir()
-	out, d := filepath.Join(dir, "live.json"), death{core: filepath.Join(dir, "saved")}
-	result, err := lab.Run(ctx, s, []string{"sh", "-c", `cd "$0" && ulimit -c unlimited && exec "$@"`, dir, meshdiag, "run", "--no-probe",
-		"--format", "json", "-o", out, "--save-core", d.core, "--stall-after", s.StallAfter.String()})
+	out, core := filepath.Join(dir, "live.json"), filepath.Join(dir, "saved")
+	result, err := lab.Run(ctx, s, []string{"sh", "-c", `cd "$0" && ulimit -c unlimited && exec "$@"`, dir, meshdiag, "run", "--no-probe", "--format", "json",
+		"-o", out, "--save-core", core, "--stall-after", s.StallAfter.String()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(result.Stderr, "no core was saved") {
-		return death{}
+		return nil, nil, nil
 	}
 	file, err := os.Open(out)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, result.Stderr)
 	}
 	defer file.Close()
-	if d.live, err = report.ReadJSON(file); err != nil {
+	if live, err = report.ReadJSON(file); err != nil {
 		t.Fatal(err)
 	}
-	if d.saved, err = diagnose.Core(ctx, diagnose.CoreOptions{Path: d.core}); err != nil {
+	if saved, err = diagnose.Core(ctx, diagnose.CoreOptions{Path: core}); err != nil {
 		t.Fatal(err)
 	}
+	diagnose.CompareWithTools(t, core, saved)
 	if cores, _ := filepath.Glob(filepath.Join(dir, "core*")); len(cores) > 0 {
-		if d.kernels, err = diagnose.Core(ctx, diagnose.CoreOptions{Path: cores[0]}); err != nil {
+		if kernels, err = diagnose.Core(ctx, diagnose.CoreOptions{Path: cores[0]}); err != nil {
 			t.Fatal(err)
 		}
+		diagnose.SameInOtherTools(t, saved.Target.Path, core, cores[0])
 	}
-	return d
+	return live, saved, kernels
 }

@@ -23,11 +23,14 @@ var unheard = map[string]string{
 // TestCoresAgreeWithRun is the law of post-mortem reports: what a run says of a death, the core that it saved says too, and
 // so does the core that the kernel wrote of the same death. That one knows neither what was printed nor what went before.
 func TestCoresAgreeWithRun(t *testing.T) {
+	meshdiag := buildMeshdiag(t)
 	for _, v := range loadVictims(t) {
 		t.Run(v.name(), func(t *testing.T) {
 			t.Parallel()
-			live, saved, kernels := bothCores(t, compiled(t, &v))
+			exe := compiled(t, &v)
+			live, saved, kernels := runForCores(t, meshdiag, "--profile", "none", exe)
 			compareReports(t, live, coreReport(t, saved))
+			sameInOtherTools(t, exe, saved, kernels)
 			switch {
 			case live.Outcome.Signal == nil: // it exits: the kernel writes no core
 			case kernels == "":
@@ -41,6 +44,39 @@ func TestCoresAgreeWithRun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// runForCores runs a program under a built meshdiag, which saves a core, in a folder where the kernel may leave one too:
+// both are of one death. kernels is "" when it left none.
+func runForCores(t testing.TB, meshdiag string, args ...string) (live *report.Report, saved, kernels string) {
+	dir := t.TempDir()
+	saved = filepath.Join(dir, "saved")
+	live, out := runUnder(t, dir, append([]string{meshdiag, "run", "--format", "json", "-o", filepath.Join(dir, "live.json"),
+		"--save-core", saved}, args...))
+	if live == nil {
+		t.Fatalf("no report: %s", out)
+	}
+	if cores, _ := filepath.Glob(filepath.Join(dir, "core*")); len(cores) > 0 {
+		kernels = cores[0]
+	}
+	return live, saved, kernels
+}
+
+// runUnder runs meshdiag in a folder with no limit on cores, and reads the report that it left there.
+func runUnder(t testing.TB, dir string, argv []string) (*report.Report, string) {
+	cmd := exec.Command("sh", append([]string{"-c", `ulimit -c unlimited; exec "$0" "$@"`}, argv...)...)
+	cmd.Dir = dir
+	out, _ := cmd.CombinedOutput() // its exit status tells of the program's fault
+	file, err := os.Open(filepath.Join(dir, "live.json"))
+	if err != nil {
+		return nil, string(out)
+	}
+	defer file.Close()
+	r, err := report.ReadJSON(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, string(out)
 }
 
 func buildMeshdiag(t testing.TB) string {
@@ -62,16 +98,10 @@ func verdict(r *report.Report) *report.Report {
 
 // needPlainCores skips where the kernel does not put cores into the current folder.
 func needPlainCores(t testing.TB) {
-	if pattern, plain := corePattern(); !plain {
-		t.Skipf("kernel.core_pattern is %q: cores do not land in the current folder", pattern)
+	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
+	if p := strings.TrimSpace(string(pattern)); err != nil || strings.HasPrefix(p, "|") || strings.Contains(p, "/") {
+		t.Skipf("kernel.core_pattern is %q: cores do not land in the current folder", p)
 	}
-}
-
-// corePattern is the kernel's name for cores; plain when it puts them into the current folder.
-func corePattern() (pattern string, plain bool) {
-	data, err := os.ReadFile("/proc/sys/kernel/core_pattern")
-	pattern = strings.TrimSpace(string(data))
-	return pattern, err == nil && !strings.HasPrefix(pattern, "|") && !strings.Contains(pattern, "/")
 }
 
 func kernelCore(t testing.TB, exe string) string {

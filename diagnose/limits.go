@@ -43,6 +43,9 @@ func (w *walk) suggestsLimits() bool {
 			return s.CodeName() == "BUS_ADRERR"
 		}
 	}
+	if w.c.Stack.Overflow && w.c.Stack.Kind == "main" {
+		return true
+	}
 	return w.points("out-of-memory") || w.says(saysFiles) || w.says(saysSpace) || w.says(saysProcesses) || w.says(saysMemory)
 }
 
@@ -78,7 +81,7 @@ func (w *walk) askLimits(context.Context) []probe.Check {
 		checks = append(checks, c)
 	}
 	if slices.Contains(w.options.Probes.Only, ProbeLimits) {
-		checks = append(checks, probe.Debugging()...) // no reason for an end, but good to know for who asks
+		checks = append(checks, probe.Debugging(pid)...) // no reason for an end, but good to know for who asks
 	}
 	return checks
 }

@@ -3,7 +3,6 @@ package diagnose
 import (
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,30 +15,22 @@ import (
 // comparedFrames is how many frames of a stack other tools are asked for: of an endless recursion that is enough.
 const comparedFrames = 40
 
-// TestOtherToolsReadSavedCores is the law of written cores: gdb and eu-stack show the same frames of a core that meshdiag
-// saved and of the one that the kernel then made of the same process. Where the kernel makes none, as the program exits, they
-// agree on where it was.
-func TestOtherToolsReadSavedCores(t *testing.T) {
-	needPlainCores(t)
-	for _, v := range loadVictims(t) {
-		t.Run(v.name(), func(t *testing.T) {
-			t.Parallel()
-			exe := compiled(t, &v)
-			_, saved, kernel := bothCores(t, exe)
-			gdb, eu := gdbFrames(t, exe, saved, kernel), euStack(t, saved, exe)
-			if len(gdb[0]) == 0 || !strings.Contains(eu, fmt.Sprintf("#0  0x%016x", gdb[0][0])) {
-				t.Errorf("gdb shows %#x, and eu-stack\n%s", gdb[0], eu)
-			}
-			if kernel == "" {
-				return
-			}
-			if !slices.Equal(gdb[0], gdb[1]) {
-				t.Errorf("gdb shows of the saved core\n%#x\nand of the kernel's\n%#x", gdb[0], gdb[1])
-			}
-			if want := euStack(t, kernel, exe); eu != want {
-				t.Errorf("eu-stack shows of the saved core\n%s\nand of the kernel's\n%s", eu, want)
-			}
-		})
+// sameInOtherTools is the law of written cores: gdb and eu-stack show the same frames of a core that meshdiag saved and of the
+// one that the kernel then made of the same process. Where the kernel made none, they agree on where the process was.
+func sameInOtherTools(t *testing.T, exe, saved, kernel string) {
+	t.Helper()
+	gdb, eu := gdbFrames(t, exe, saved, kernel), euStack(t, saved, exe)
+	if len(gdb[0]) == 0 || !strings.Contains(eu, fmt.Sprintf("#0  0x%016x", gdb[0][0])) {
+		t.Errorf("gdb shows %#x, and eu-stack\n%s", gdb[0], eu)
+	}
+	if kernel == "" {
+		return
+	}
+	if !slices.Equal(gdb[0], gdb[1]) {
+		t.Errorf("gdb shows of the saved core\n%#x\nand of the kernel's\n%#x", gdb[0], gdb[1])
+	}
+	if want := euStack(t, kernel, exe); eu != want {
+		t.Errorf("eu-stack shows of the saved core\n%s\nand of the kernel's\n%s", eu, want)
 	}
 }
 
@@ -73,22 +64,6 @@ func compareWithTools(t *testing.T, core string, r *report.Report) {
 	t.Logf("%d frames are the same; the report has %d, gdb %d", n, len(ours), len(theirs))
 }
 
-// bothCores lets a program die under meshdiag, which saves a core of it and lets it go on, so that the kernel makes one of
-// the same process; "" where it makes none.
-func bothCores(t *testing.T, exe string, args ...string) (r *report.Report, saved, kernel string) {
-	t.Helper()
-	dir := t.TempDir()
-	saved = filepath.Join(dir, "saved")
-	shell := append([]string{"-c", `cd "$0" && ulimit -c unlimited && exec "$@"`, dir, exe}, args...)
-	r = diagnosedWith(t, RunOptions{Path: "/bin/sh", Args: shell, SaveCore: saved})
-	if cores, _ := filepath.Glob(filepath.Join(dir, "core*")); len(cores) == 1 {
-		kernel = cores[0]
-	} else if _, plain := corePattern(); plain && r.Outcome.Kind == "crashed" {
-		t.Fatalf("the kernel made %d cores of %s", len(cores), exe)
-	}
-	return r, saved, kernel
-}
-
 var gdbValue = regexp.MustCompile(`(?m)^(?:\$[0-9]+ = 0x([0-9a-f]+)|(next core))$`)
 
 // gdbFrames asks gdb for the program counter of each frame of the thread that died, in each of the cores that has a name.
@@ -120,14 +95,15 @@ func gdbFrames(t *testing.T, exe string, cores ...string) [][]uint64 {
 	return frames
 }
 
-// euStack is what eu-stack shows of all threads, without the line that names the core.
+// euStack is what eu-stack shows of the first thread, which is the one that died: the others went on between the two cores.
 func euStack(t *testing.T, core, exe string) string {
 	t.Helper()
 	out, err := exec.Command("eu-stack", "-n", strconv.Itoa(comparedFrames), "--core="+core, "--executable="+exe).CombinedOutput()
 	if exit, ok := err.(*exec.ExitError); err != nil && !(ok && exit.ExitCode() == 1) { // 1: a stack that it could not follow to its end
 		t.Fatalf("eu-stack: %v\n%s", err, out)
 	}
-	text := strings.ReplaceAll(string(out), core, "CORE")
+	_, text, _ := strings.Cut(string(out), "\nTID ")
+	text, _, _ = strings.Cut(text, "\nTID ")
 	if !strings.Contains(text, "#0 ") {
 		t.Errorf("eu-stack shows no frame:\n%s", text)
 	}

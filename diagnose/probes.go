@@ -76,39 +76,6 @@ func (w *walk) checks() []heuristics.Check {
 	return out
 }
 
-// askArtefact compares the executable with what it was made of. Without a profile nobody knows what that was, and only
-// a file that changed under the program is worth a word.
-func (w *walk) askArtefact(context.Context) []probe.Check {
-	var out []probe.Check
-	if c, ok := probe.Replaced(w.end.Mappings); ok && (!c.OK || w.prof != nil) {
-		out = append(out, c)
-	}
-	if w.prof != nil && w.end.Target.ExePath != "" {
-		if c, ok := probe.Fresh(w.end.Target.ExePath, w.prof.Artefacts); ok {
-			out = append(out, c)
-		}
-		if c, ok := w.otherRuntime(); ok {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// otherRuntime says that the profile that was asked for is not the one that the executable's symbols tell.
-func (w *walk) otherRuntime() (probe.Check, bool) {
-	main, ok := w.sym.Main()
-	if w.options.Profile == "" || !ok {
-		return probe.Check{}, false
-	}
-	is := profile.Recognise(func(symbol string) bool { return w.sym.MentionsSymbol(main, symbol) })
-	if is == nil || is.ID == w.prof.ID || is.Prefix == w.prof.Prefix {
-		return probe.Check{}, false
-	}
-	return probe.Check{ID: "artefact-runtime", Cause: "stale-artifact",
-		Detail: "the executable carries the runtime of " + is.Title + " (functions " + is.Prefix + "...), not that of " + w.prof.Title + " which was expected",
-		Next:   []string{"build it again with the other compiler, or leave --profile out"}}, true
-}
-
 func (w *walk) points(cause string) bool {
 	for i := range w.c.Messages {
 		if w.c.Messages[i].Cause == cause {
@@ -194,7 +161,25 @@ func (w *walk) partitionsFrom(want *profile.Database) time.Time {
 	return time.Time{}
 }
 
-func (w *walk) suggestsPorts() bool { return w.points("port-in-use") }
+func (w *walk) suggestsPorts() bool {
+	_, lost := w.lostPeer()
+	return lost || w.points("port-in-use")
+}
+
+// lostPeer is the descriptor that a thread was writing to when SIGPIPE came.
+func (w *walk) lostPeer() (fd int, ok bool) {
+	s, t := w.end.Outcome.Signal, w.end.FocusThread()
+	if s == nil || s.Number != int(unix.SIGPIPE) || t == nil || t.Syscall == nil {
+		return 0, false
+	}
+	switch t.Syscall.Number {
+	case unix.SYS_WRITE, unix.SYS_WRITEV, unix.SYS_PWRITEV, unix.SYS_PWRITEV2, unix.SYS_SENDTO, unix.SYS_SENDMSG, unix.SYS_SENDMMSG, unix.SYS_SENDFILE:
+		return int(int32(t.Syscall.Args[0])), true
+	case unix.SYS_SPLICE:
+		return int(int32(t.Syscall.Args[2])), true
+	}
+	return 0, false
+}
 
 // portIn finds the port in a line about an address that is in use: the last number behind a colon.
 var portIn = regexp.MustCompile(`:(\d{1,5})\b`)
@@ -206,6 +191,11 @@ func (w *walk) askPorts(context.Context) []probe.Check {
 		if port > 0 && port < 1<<16 && !asked[port] {
 			asked[port] = true
 			out = append(out, probe.PortFree(port, w.end.Target.PID, what, kind))
+		}
+	}
+	if fd, ok := w.lostPeer(); ok {
+		if c, ok := probe.Peer(w.end.Target.PID, fd); ok {
+			out = append(out, c)
 		}
 	}
 	for i := range w.c.Messages {
@@ -234,16 +224,4 @@ func (w *walk) serverOn(port int) string {
 		}
 	}
 	return "program"
-}
-
-// staleWarnings say first of all that what ran may not be what was built last: every cause below is then one of an old
-// program.
-func staleWarnings(checks []heuristics.Check) []string {
-	var out []string
-	for _, c := range checks {
-		if !c.OK && c.Cause == "stale-artifact" {
-			out = append(out, said("Before the cause, look at the artefact: "+c.Detail+"."))
-		}
-	}
-	return out
 }

@@ -7,10 +7,13 @@ import (
 )
 
 // lookAtWaits asks what the threads wait for where that could be the answer: in a process that was alive when it was
-// stopped. One that died of a fault was not waiting.
+// stopped, and in one of which the kernel dumped a core because another process ended it, as a supervisor ends one that
+// hangs. One that died of a fault was not waiting; and of one that is ended without a core, threads go one after another.
 func (w *walk) lookAtWaits() {
-	switch w.end.Outcome.End {
-	case crash.EndStalled, crash.EndRunning:
+	o := w.end.Outcome
+	fromOutside := w.end.Target.Source == crash.SourceCore && o.CoreDumped && o.End == crash.EndSignal && o.Signal != nil &&
+		o.Signal.Sent() && o.Signal.PID != w.end.Target.PID
+	if o.End == crash.EndStalled || o.End == crash.EndRunning || fromOutside {
 		w.c.Waits = waits.Analyze(w.crash, w.c.Stacks, w.prof, w.sym)
 	}
 }
@@ -54,30 +57,48 @@ func (w *walk) wait(i int) *report.Wait {
 	return r
 }
 
+// maxActors bounds how many actors a report lists.
+const maxActors = 64
+
 // graph is who waits for whom.
 func (w *walk) graph() *report.Waits {
 	g := w.c.Waits
 	if g == nil {
 		return nil
 	}
-	r := &report.Waits{Cycles: []report.Cycle{}, Chains: []report.Chain{}, Closed: g.Closed}
+	r := &report.Waits{Cycles: []report.Cycle{}, Chains: []report.Chain{}, Closed: g.Closed, Actors: []report.Actor{}}
 	for _, c := range g.Cycles {
-		r.Cycles = append(r.Cycles, report.Cycle{Threads: w.tids(c.Threads), Proven: c.Proven})
+		r.Cycles = append(r.Cycles, report.Cycle{Members: w.members(c.Threads), Proven: c.Proven})
 	}
 	for _, c := range g.Chains {
-		x := report.Chain{Threads: w.tids(c.Threads), Sure: c.Sure}
+		x := report.Chain{Members: w.members(c.Threads), Sure: c.Sure}
 		if c.Dead != 0 {
 			x.EndedTID = &c.Dead
 		}
 		r.Chains = append(r.Chains, x)
 	}
+	for i := range g.Actors[:min(len(g.Actors), maxActors)] {
+		x := &g.Actors[i]
+		a := report.Actor{Name: opt(x.Name), State: string(x.State), Text: opt(g.Waits[len(w.crash.Threads)+i].Text)}
+		if x.Thread >= 0 {
+			a.TID = &w.crash.Threads[x.Thread].TID
+		}
+		r.Actors = append(r.Actors, a)
+	}
 	return r
 }
 
-func (w *walk) tids(threads []int) []int {
-	out := make([]int, len(threads))
-	for i, t := range threads {
-		out[i] = w.crash.Threads[t].TID
+func (w *walk) members(nodes []int) []report.Member {
+	out := []report.Member{}
+	for _, n := range nodes {
+		m := report.Member{Text: opt(w.c.Waits.Waits[n].Text), Function: opt(w.c.OwnFunction(n))}
+		if x := w.c.Waits.Actor(n); x != nil {
+			name := said(x.Name)
+			m.Actor = &name
+		} else {
+			m.TID = &w.crash.Threads[n].TID
+		}
+		out = append(out, m)
 	}
 	return out
 }

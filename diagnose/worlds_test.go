@@ -94,7 +94,7 @@ func TestStaleProgram(t *testing.T) {
 	if !stale || r.Causes[0].ID != "database" {
 		t.Errorf("stale %v, first %s: %+v", stale, r.Causes[0].ID, r.Checks)
 	}
-	if len(r.Warnings) == 0 || !strings.Contains(r.Warnings[0], "look at the artefact: the program "+copied+" is older") {
+	if len(r.Warnings) == 0 || !strings.Contains(r.Warnings[0], "look at the artefact: by the dates of the files, the program "+copied+" is older") {
 		t.Errorf("warnings: %q", r.Warnings)
 	}
 }

@@ -18,8 +18,8 @@ func (c *Case) exact(id string, hs []*Hypothesis, describe func(h *Hypothesis, d
 		if k.OK || k.Cause != id || k.Kind == "" {
 			continue
 		}
-		if k.Kind == kindOther || slices.ContainsFunc(hs, func(h *Hypothesis) bool { return h.Kind == k.Kind }) {
-			return // the open kind is the right one, or the words tell it elsewhere; later checks may fail in consequence
+		if h := slices.IndexFunc(hs, func(h *Hypothesis) bool { return h.Kind == k.Kind }); h >= 0 && hs[h] != open {
+			return // the words tell it elsewhere; later checks may fail in consequence
 		}
 		open.Kind = k.Kind
 		open.Next = nil // advice to find out what is known now

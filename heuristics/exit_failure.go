@@ -29,7 +29,8 @@ func runExit(c *Case) Finding {
 	h.fact(code == 0 && m != nil, "status-zero", "status", wExitZero, "it exited with 0, but had said that it failed: %q", lineText(m))
 	h.fact(c.namedElsewhere(), "named-cause", "cause", wNamedElsewhere, "what it said points to something more exact")
 	last := c.lastFailure()
-	h.fact(m == nil && last != "", "last-words", "words", wLastWords, "its last words: %q", last)
+	silent := midway && m == nil && code == 0
+	h.fact(m == nil && last != "" && !silent, "last-words", "words", wLastWords, "its last words: %q", last)
 	if c.facts().suspect >= 0 {
 		c.blameSuspect(h)
 	}
@@ -39,11 +40,11 @@ func runExit(c *Case) Finding {
 		h.Title += ", after saying: " + short(m.Line.Text)
 		h.Summary = "It said that it failed and then ended in an orderly way. " + upper(m.Text) + "."
 		h.next(m.Next...)
-	} else if last != "" {
+	} else if last != "" && !silent {
 		h.Title += ", after saying: " + short(last)
 	}
 	if midway {
-		c.midway(h)
+		c.midway(h, silent)
 	}
 	c.refusedByWorld(h)
 	c.childDied(h)
@@ -61,13 +62,13 @@ func (c *Case) stoppedMidway() bool {
 }
 
 // midway tells between which steps a start-up stopped, and what the program does between them.
-func (c *Case) midway(h *Hypothesis) {
+func (c *Case) midway(h *Hypothesis, silent bool) {
 	t := &c.Startup
 	last := t.Steps[t.Last]
 	next := nextStep(t)
 	h.fact(next != "", "midway", "phase", wMidway, "it stopped in its start-up: after %q, and before %q", last.Message, next)
 	h.fact(len(last.Calls) > 0, "calls-between", "phase", wMidway, "between these two it calls %s", calls(last.Calls))
-	if h.Title == "The program gave up by itself: exit status 0" {
+	if silent {
 		h.Kind = kindStartUp
 		h.Title = fmt.Sprintf("It ended in the middle of its start-up, after %q, with status 0", short(last.Message))
 		h.Summary = "It exited as if all were well, but its start-up was not complete: something that it needs was refused, and it did not say so."
@@ -137,13 +138,15 @@ func (c *Case) childDied(h *Hypothesis) {
 	command := or(commandLine(d.Args), or(d.Name, "a program"))
 	h.fact(byStatus, "child-status", "child", wChildStatus, "its child process %d (%s) died of %s, and the exit status %d is 128 plus the number of that signal",
 		d.PID, command, name, o.ExitCode)
+	starved := d.OOM != nil && d.OOM.Record != "" && !d.OOM.ByName
 	weight := wChildDied
-	if d.Signal.CodeUnknown {
+	if d.Signal.CodeUnknown && !starved {
 		weight = wChildGone
 	}
 	h.fact(!byStatus, "child-died", "child", weight, "its child process %d (%s) died of %s, %s before it gave up", d.PID, command, name, seconds(max(0, o.Elapsed-d.At)))
 	h.fact(own, "child-ended", "own", wChildKilled, "it had sent that signal itself")
-	if !byStatus && (own || d.Signal.CodeUnknown) {
+	h.fact(starved, "child-starved", "own", wChildStarved, "the kernel's log says why: %s", recordOf(d))
+	if !byStatus && (own || d.Signal.CodeUnknown && !starved) {
 		return // SIGKILL is mostly the parent's own way of ending a child
 	}
 	h.Kind = kindChildDied
@@ -160,9 +163,22 @@ func (c *Case) childDied(h *Hypothesis) {
 	if d.Core {
 		h.next("or from its core dump: meshdiag core")
 	}
-	if d.Signal.Number == int(unix.SIGKILL) {
+	switch {
+	case starved:
+		h.Title = fmt.Sprintf("The kernel ended its child process %d (%s) for want of memory, and then it exited with status %d", d.PID, command, o.ExitCode)
+		h.Next = nil
+		h.next("give it more memory (the control group's, or the machine's), or let fewer run at a time", "journalctl -k | grep -i -A30 'invoked oom-killer' lists all processes of that moment")
+	case d.Signal.Number == int(unix.SIGKILL) && (d.OOM == nil || d.OOM.Machine != 0):
 		h.next("SIGKILL: journalctl -k | grep -i oom tells whether the kernel ended it for want of memory")
 	}
+}
+
+// recordOf is the kernel's record of a child that it ended for want of memory.
+func recordOf(d *crash.DeadChild) string {
+	if d.OOM == nil {
+		return ""
+	}
+	return d.OOM.Record
 }
 
 // unexpected reports whether a process hardly dies of that signal as part of its job.
@@ -241,7 +257,7 @@ symbol, that cause is named instead. Where they point to a limit (open files, sp
 Where a child process died of a signal and the program gave up after that, the child is named with its command line.
 
 Example: "config: no such file" and exit status 2. Or: exit status 139, after the child "./worker --once" died of SIGSEGV.`,
-	For:            []string{"the exit status", "its last words", "the status is 128 plus the signal that a child died of", "a limit that its words speak of is reached"},
+	For:            []string{"the exit status", "its last words", "the status is 128 plus the signal that a child died of", "a limit that its words speak of is reached", "the kernel's record that it ended the child for want of memory"},
 	Against:        []string{"its words point to something more exact", "it had ended the child itself"},
 	FalsePositives: []string{"programs that use their exit status for other things: grep, diff, test"},
 	Fix:            []string{"read its last lines; run it with more verbose output", "meshdiag run -- the command line of the child"},

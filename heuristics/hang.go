@@ -1,10 +1,12 @@
 package heuristics
 
 import (
+	"fmt"
 	"time"
 
 	"meshdiag/crash"
 	"meshdiag/profile"
+	"meshdiag/symbols"
 	"meshdiag/waits"
 )
 
@@ -24,7 +26,8 @@ type stalled struct {
 
 func runHang(c *Case) Finding {
 	snapshot := c.Crash.Outcome.End == crash.EndRunning
-	if c.Kind != crash.Hung && !snapshot {
+	ended := c.Kind == crash.Killed && c.stuckForGood() // somebody ended it because it hung
+	if c.Kind != crash.Hung && !snapshot && !ended {
 		return Finding{}
 	}
 	s := c.lookAtThreads()
@@ -33,7 +36,7 @@ func runHang(c *Case) Finding {
 	}
 	kind := s.kind()
 	h := hypothesis(idHang, kind)
-	h.fact(!snapshot, "stalled", "end", wStalled, "it made no progress for the time that was set, and was frozen alive")
+	h.fact(c.Crash.Outcome.End == crash.EndStalled, "stalled", "end", wStalled, "it made no progress for the time that was set, and was frozen alive")
 	c.graphFacts(h, s)
 	if s.cycle == nil && (kind == kindSpin || kind == kindSlow) {
 		c.paceFacts(h, s)
@@ -68,8 +71,12 @@ func (s *stalled) proven() bool {
 	return s.graph.Closed || s.cycle != nil && s.cycle.Proven || s.chain != nil && s.chain.Dead != 0 && s.chain.Sure
 }
 
-// stuckForGood reports whether a living process holds threads that cannot go on, whatever it does next.
+// stuckForGood reports whether a process holds threads that cannot go on, whatever it does next. It is not asked of one that
+// died of itself: then the waits of the other threads say nothing.
 func (c *Case) stuckForGood() bool {
+	if c.Waits == nil && c.Crash.Outcome.End == crash.EndSignal {
+		return false
+	}
 	s := stalled{graph: c.waitGraph()}
 	s.pick()
 	return s.proven()
@@ -118,21 +125,18 @@ func (c *Case) graphFacts(h *Hypothesis, s stalled) {
 	g := s.graph
 	switch {
 	case s.cycle != nil && s.cycle.Proven:
-		h.fact(true, "cycle", "threads", wCycle, "%s, by what the locks record: a closed ring", c.ringWords(s.cycle))
+		h.fact(true, "cycle", "threads", wCycle, "%s, by what locks and calls record: a closed ring", c.ringWords(s.cycle))
 	case s.cycle != nil:
 		h.fact(true, "probable-cycle", "threads", wProbableCycle, "%s; %s", c.ringWords(s.cycle), c.doubt(s.cycle))
 	case s.chain == nil:
 	case s.chain.Dead != 0:
 		last := s.end(s.chain)
-		h.fact(true, "owner-ended", "threads", wOwnerEnded, "thread %s %s", c.threadLabel(last), g.Waits[last].Text)
+		h.fact(true, "owner-ended", "threads", wOwnerEnded, "%s %s", c.member(last), g.Waits[last].Text)
 	default:
 		last := s.end(s.chain)
 		n := g.Waiters(last)
 		w := &g.Waits[last]
-		what := plural(n, "thread") + " waits for thread " + c.threadLabel(last)
-		if n > 1 {
-			what = plural(n, "thread") + " wait for thread " + c.threadLabel(last)
-		}
+		what := fmt.Sprintf("%s for %s", threadsWait(n), c.member(last))
 		switch w.Kind {
 		case waits.IO, waits.Poll, waits.Child, waits.Accept:
 			h.fact(true, "holds-and-blocked", "threads", wHoldsWhile, "%s, which %s", what, w.Text)
@@ -159,7 +163,7 @@ func (c *Case) stood() time.Duration {
 // paceFacts are what is known of how the thread runs that tells most.
 func (c *Case) paceFacts(h *Hypothesis, s stalled) {
 	w := &s.graph.Waits[s.who]
-	who := "thread " + c.threadLabel(s.who)
+	who := c.member(s.who)
 	switch w.Pace {
 	case waits.Circles:
 		h.fact(true, "circles", "pace", wCircles, "%s %s: two rounds were the same in every register", who, w.Text)
@@ -288,12 +292,19 @@ func (c *Case) blameThread(h *Hypothesis, i int) {
 	if i >= 0 {
 		steady = c.waitGraph().Waits[i].Steady
 	}
-	if i < 0 || i == c.Crash.Focus && steady == 0 {
+	if i < 0 || i == c.Crash.Focus && steady == 0 && c.waitGraph().Waits[i].Kind != waits.Reply {
 		c.blameSuspect(h)
 		return
 	}
 	st := c.stackOf(i)
 	suspect := st.programFrom(steady)
+	for suspect >= 0 && st.infos[suspect].Part == profile.PartCallHelper { // generated: its caller chose to ask
+		next := st.programFrom(suspect + 1)
+		if next < 0 {
+			break
+		}
+		suspect = next
+	}
 	extern := ""
 	if op := st.operation(suspect); op >= 0 {
 		extern = st.symbol(op)
@@ -301,9 +312,14 @@ func (c *Case) blameThread(h *Hypothesis, i int) {
 	c.blame(h, st.symbol(suspect), extern)
 }
 
-// stackOf is the stack of any thread, with what is known of its frames.
+// stackOf is the stack of any thread or actor, with what is known of its frames.
 func (c *Case) stackOf(i int) stack {
-	frames := c.Stacks[i].Frames
+	var frames []symbols.Frame
+	if x := c.waitGraph().Actor(i); x != nil {
+		frames = x.Trace.Frames
+	} else if i < len(c.Stacks) {
+		frames = c.Stacks[i].Frames
+	}
 	st := stack{frames, make([]FrameInfo, len(frames)), c.Profile != nil}
 	for j := range frames {
 		f := &frames[j]

@@ -2,9 +2,11 @@ package heuristics
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"meshdiag/crash"
+	"meshdiag/profile"
 	"meshdiag/waits"
 )
 
@@ -24,24 +26,58 @@ func (c *Case) threadLabel(i int) string {
 	return fmt.Sprintf("%d (%s)", t.TID, t.Name)
 }
 
+// member is who stands in a ring or chain: "thread 12 (payer)", "the service orders".
+func (c *Case) member(i int) string {
+	x := c.waitGraph().Actor(i)
+	switch {
+	case x == nil:
+		return "thread " + c.threadLabel(i)
+	case x.Name != "":
+		return "the actor " + x.Name
+	}
+	return "an actor"
+}
+
 // ringWords is "thread 10 waits for thread 11, and thread 11 for thread 10".
 func (c *Case) ringWords(r *waits.Cycle) string {
 	if len(r.Threads) == 1 {
-		return "thread " + c.threadLabel(r.Threads[0]) + " waits for itself"
+		return c.member(r.Threads[0]) + " waits for itself"
 	}
 	var b strings.Builder
 	for n, i := range r.Threads {
 		next := r.Threads[(n+1)%len(r.Threads)]
 		switch n {
 		case 0:
-			fmt.Fprintf(&b, "thread %s waits for thread %s", c.threadLabel(i), c.threadLabel(next))
+			fmt.Fprintf(&b, "%s waits for %s", c.member(i), c.member(next))
 		case len(r.Threads) - 1:
-			fmt.Fprintf(&b, " and that one for thread %s", c.threadLabel(next))
+			fmt.Fprintf(&b, " and that one for %s", c.member(next))
 		default:
-			fmt.Fprintf(&b, ", that one for thread %s", c.threadLabel(next))
+			fmt.Fprintf(&b, ", that one for %s", c.member(next))
 		}
 	}
 	return b.String()
+}
+
+// members names all: "threads 10 and 11", "the actor orders and thread 12".
+func (c *Case) members(all []int) string {
+	var threads, any []string
+	for _, i := range all {
+		any = append(any, c.member(i))
+		if c.waitGraph().Actor(i) == nil {
+			threads = append(threads, c.threadLabel(i))
+		}
+	}
+	if len(threads) == len(all) {
+		return "threads " + joinAnd(threads)
+	}
+	return joinAnd(any)
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // doubt says why a ring is not proven.
@@ -49,6 +85,9 @@ func (c *Case) doubt(r *waits.Cycle) string {
 	g := c.waitGraph()
 	for _, i := range r.Threads {
 		if w := &g.Waits[i]; len(w.Holders) > 0 && !w.Holders[0].Sure {
+			if w.Kind == waits.Reply {
+				return "there may be other actors that run the same service"
+			}
 			return fmt.Sprintf("the lock does not record its owner, but thread %d is likely: %s", w.Holders[0].TID, w.Holders[0].Why)
 		}
 	}
@@ -117,16 +156,19 @@ func (c *Case) describeRing(h *Hypothesis, r *waits.Cycle, who string) {
 	case len(g.Waits) == 1 && !r.Proven:
 		h.Title = "It hangs: " + who + " waits for a lock, and there is no other thread that could give it back (deadlock)"
 		h.next("find where this thread took the lock before, or which thread ended with it")
+	case len(r.Threads) == 1 && (g.Waits[r.Threads[0]].Primitive == profile.PthreadOnce || g.Waits[r.Threads[0]].Primitive == profile.RustOnce):
+		h.Title = fmt.Sprintf("It hangs: %s waits for the end of an initialisation that its own thread runs (deadlock)", who)
+		h.next("look for the way from the initialisation back to " + who + ": what it needs must be made before, or be passed to it")
 	case len(r.Threads) == 1:
 		h.Title = fmt.Sprintf("It hangs: %s %swaits for a lock that its own thread has (deadlock)", who, probably)
 		h.next("look for a second lock of the same mutex on the way to " + who + ": give the inner function a form that expects the lock to be held")
 	default:
-		var names []string
-		for _, i := range r.Threads {
-			names = append(names, c.threadLabel(i))
+		h.Title = fmt.Sprintf("It hangs: %s %swait for each other (deadlock)", c.members(r.Threads), probably)
+		if slices.ContainsFunc(r.Threads, func(i int) bool { return g.Waits[i].Kind == waits.Reply }) {
+			h.next("let one of them answer without asking the other: put what it needs into the request, or cast instead of calling")
+		} else {
+			h.next("take the locks in the same order everywhere, and hold none while waiting for a thread's end")
 		}
-		h.Title = fmt.Sprintf("It hangs: threads %s %swait for each other (deadlock)", joinAnd(names), probably)
-		h.next("take the locks in the same order everywhere, and hold none while waiting for a thread's end or an answer")
 	}
 	var told []string
 	for n, i := range r.Threads {
@@ -134,7 +176,7 @@ func (c *Case) describeRing(h *Hypothesis, r *waits.Cycle, who string) {
 			told = append(told, fmt.Sprintf("%d more are in the ring.", len(r.Threads)-n))
 			break
 		}
-		told = append(told, fmt.Sprintf("Thread %s%s %s.", c.threadLabel(i), c.inFunction(i), g.Waits[i].Text))
+		told = append(told, fmt.Sprintf("%s%s %s.", capital(c.member(i)), c.inFunction(i), g.Waits[i].Text))
 	}
 	switch {
 	case r.Proven && len(r.Threads) == 1:
@@ -154,7 +196,7 @@ func (c *Case) describeChain(h *Hypothesis, s stalled, who string) {
 	n := g.Waiters(last)
 	if s.chain.Dead != 0 {
 		h.Title = fmt.Sprintf("It hangs: %s waits for a lock whose owner has ended", who)
-		h.Summary = fmt.Sprintf("Thread %s %s. Nobody is left who would unlock it.", c.threadLabel(last), w.Text)
+		h.Summary = fmt.Sprintf("%s %s. Nobody is left who would unlock it.", capital(c.member(last)), w.Text)
 		h.next("find the path on which a thread ends between lock and unlock: an early return, a cancelled thread, an exception; unlock there, or make the mutex robust")
 		return
 	}
@@ -163,7 +205,7 @@ func (c *Case) describeChain(h *Hypothesis, s stalled, who string) {
 	if !s.chain.Sure {
 		probably = "probably "
 	}
-	first := fmt.Sprintf("Thread %s%s %s", c.threadLabel(last), c.inFunction(last), orElse(w.Text, "runs"))
+	first := fmt.Sprintf("%s%s %s", capital(c.member(last)), c.inFunction(last), orElse(w.Text, "runs"))
 	h.Summary = fmt.Sprintf("%s, and %s%s. %s", first, probably, others, c.waitersWords(g, last))
 	switch h.Kind {
 	case kindBlockedIO:
@@ -221,20 +263,26 @@ func (c *Case) waitersWords(g *waits.Graph, last int) string {
 				told = append(told, "Others do, too.")
 				break
 			}
-			told = append(told, fmt.Sprintf("Thread %s%s %s.", c.threadLabel(i), c.inFunction(i), w.Text))
+			told = append(told, fmt.Sprintf("%s%s %s.", capital(c.member(i)), c.inFunction(i), w.Text))
 		}
 	}
 	return strings.Join(told, " ")
 }
 
-// inFunction is " in transfer": the program's own function that a thread is in.
+// inFunction is " in transfer": the program's own function that a thread or actor is in.
 func (c *Case) inFunction(i int) string {
-	if i >= len(c.Stacks) {
-		return ""
+	if f := c.OwnFunction(i); f != "" {
+		return " in " + f
 	}
+	return ""
+}
+
+// OwnFunction is the innermost function of the program's own code that a thread or actor (an index in Waits.Waits) is in,
+// readable; "" when there is none.
+func (c *Case) OwnFunction(i int) string {
 	st := c.stackOf(i)
 	if p := st.program(); p >= 0 {
-		return " in " + c.readable(st.symbol(p))
+		return c.readable(st.symbol(p))
 	}
 	return ""
 }

@@ -113,11 +113,14 @@ func (c *Case) line(symbol string) string {
 // disassemble is a command that shows the code of a function; "" when its file is not there.
 func (c *Case) disassemble(symbol string) string {
 	f := c.frameOf(symbol)
+	if cold := c.frameOf(symbol + coldSuffix); f == nil && cold != nil {
+		f, symbol = cold, symbol+coldSuffix // there it failed, and objdump knows that part by its own name only
+	}
 	path := c.fileOf(f)
 	if symbol == "" || path == "" {
 		return ""
 	}
-	part := "--disassemble=" + quote(symbol+c.coldPart(symbol))
+	part := "--disassemble=" + quote(symbol)
 	if f != nil && f.Symbol.Source == symbols.FromDebug { // the file itself does not have the name
 		if f.Symbol.Size == 0 {
 			return ""
@@ -126,18 +129,6 @@ func (c *Case) disassemble(symbol string) string {
 		part = fmt.Sprintf("--start-address=%#x --stop-address=%#x", start, start+f.Symbol.Size)
 	}
 	return fmt.Sprintf("objdump -d --no-show-raw-insn %s %s", part, quote(path))
-}
-
-// coldPart is the suffix of the part of a function in which it failed, when that has a name of its own: objdump knows that
-// part by no other.
-func (c *Case) coldPart(symbol string) string {
-	st := c.facts().stack
-	for i := range st.frames {
-		if st.symbol(i) == symbol+coldSuffix {
-			return coldSuffix
-		}
-	}
-	return ""
 }
 
 // frameOf is the innermost frame of a function in a known module, nil when the stack has none.

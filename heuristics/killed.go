@@ -26,6 +26,7 @@ func runKilled(c *Case) Finding {
 	}
 	h.fact(true, "signal", "signal", wKillSignal, "it was ended by %s", s.Name())
 	h.fact(c.failedInWords(), "was-failing", "before", wWasFailing, "before that it had already said that something failed")
+	h.fact(c.stuckForGood(), "was-stuck", "before", wWasStuck, "its threads could not go on when it was ended: that is a reason to end it")
 	switch unix.Signal(s.Number) {
 	case unix.SIGKILL:
 		if !c.overCPULimit(h) {
@@ -288,8 +289,12 @@ a reason of its own (a key at the terminal, a limit, a timer) is told apart. Nob
 kernel's counters and log are asked whether it was the out-of-memory killer, and the limits whether they were reached.
 
 Example: SIGTERM from process 1, because systemd's TimeoutStartSec ran out.`,
-	For:            []string{"a signal that is not about an instruction, sent by another process", "a limit that was reached, by the kernel's account"},
-	Against:        []string{"before that it had said that it cannot do its job: then that is the cause", "the kernel's log says that it ended the process for want of memory"},
+	For: []string{"a signal that is not about an instruction, sent by another process", "a limit that was reached, by the kernel's account"},
+	Against: []string{
+		"before that it had said that it cannot do its job: then that is the cause",
+		"the kernel's log says that it ended the process for want of memory",
+		"the kernel's core shows threads that wait for each other: then it was ended because it hung",
+	},
 	FalsePositives: []string{"SIGKILL by the kernel's out-of-memory killer, where neither its counters nor its log can be read"},
 	Fix:            []string{"ps -o pid,ppid,args -p SENDER", "journalctl -u UNIT; journalctl -k", "ulimit -a"},
 }

@@ -134,7 +134,7 @@ func TestHang(t *testing.T) {
 	}
 	check(t, []causeTest{
 		{"an answer that nobody is known to owe is no deadlock", func(t *testing.T) *maker { return blocked(t, 202, "S") },
-			expected{id: idHang, kind: kindNoProgress, symbol: "__service_org_call_get", atLeast: 0.7, atMost: 0.79}},
+			expected{id: idHang, kind: kindNoProgress, symbol: "refresh", atLeast: 0.7, atMost: 0.79}},
 		{"a ring of recorded owners", func(t *testing.T) *maker { return blocked(t, 202, "S").ring(true) },
 			expected{id: idHang, kind: kindDeadlock, symbol: "__service_org_call_get", atLeast: 0.95}},
 		{"a ring with an owner that is only likely", func(t *testing.T) *maker { return blocked(t, 202, "S").ring(false) },

@@ -111,8 +111,11 @@ func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, det
 			hs = append(hs, h)
 		}
 		weight := wCheckFailed
-		if k.ID == checkStatements {
+		switch {
+		case k.ID == checkStatements:
 			weight = wUnfitSQL
+		case k.Hint:
+			weight = wCheckHint
 		}
 		h.fact(true, "check-"+k.ID, "check", weight, "a check from outside found: %s", k.Detail)
 		h.next(k.Next...)

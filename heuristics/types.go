@@ -46,6 +46,7 @@ type Check struct {
 	Detail      string
 	Cause, Kind string // the cause a failed check points to
 	Next        []string
+	Hint        bool // it may have an innocent explanation
 }
 
 // Marks of frames that a reader should see first.

@@ -315,6 +315,7 @@ const (
 	wCrashedAnyway = -3.0 // it died of something that such words do not explain
 	wCheckFailed   = 2.5  // a check from outside found it
 	wUnfitSQL      = 1.2  // the database lacks what some statement of the program names, which may not have been run
+	wCheckHint     = 1.0  // it found something that may be innocent
 	wKernelKill    = 1.0  // SIGKILL, as the out-of-memory killer sends
 	wKillSignal    = 2.5  // a signal that is not about an instruction
 	wSender        = 1.0  // its sender is known
@@ -331,10 +332,13 @@ const (
 	wChildStatus   = 2.6  // the exit status is that of a shell whose command died of the signal
 	wChildDied     = 1.6  // a child died of a signal, and then it gave up
 	wChildGone     = 0.3  // the same by SIGKILL, which parents use
+	wChildStarved  = 2.6  // the kernel's log says that it ended the child for want of memory
 	wChildKilled   = -1.5 // that child it had ended itself
 	wMidway        = 1.0  // its start-up was not complete
 	wWasFailing    = -1.5 // it had said that something failed
+	wWasStuck      = -3.0 // its threads waited for each other
 	wSigpipe       = 3.0  // SIGPIPE
+	wPeer          = 1.0  // what the descriptor leads to is known
 	wOldStackSize  = 2.5  // stacks of the size that older runtimes gave
 )
 

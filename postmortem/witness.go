@@ -227,6 +227,7 @@ func (c *Core) witnesses(f *os.File, path string, size uint64, modified time.Tim
 		all = append(all, w)
 		c.Systemd = true
 	}
+	c.Systemd = c.Systemd || filepath.Dir(path) == systemdDir
 	if w, ok := named(path, corePattern()); ok && (w.pid == 0 || pid == 0 || w.pid == pid || agree(all, w.pid)) {
 		all = append(all, w) // a name with the number of another process says nothing of this one
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -71,7 +72,7 @@ func write(f *os.File, c *crash.Crash, filter Filter) error {
 		if unwritten(&c.Mappings[i]) {
 			continue // it stays a hole
 		}
-		if err := copyMemory(f, c.Memory, s); err != nil {
+		if err := copyMapping(f, c.Memory, &c.Mappings[i], s); err != nil {
 			return err
 		}
 	}
@@ -141,10 +142,26 @@ func flags(p crash.Perms) (f uint32) {
 	return f
 }
 
-// copyMemory copies one segment, leaving holes for pages of zeros and for pages that cannot be read.
+// copyMapping copies what the core holds of a mapping. Of memory that the process has for itself only what was touched is
+// looked at: programs reserve many times what they use, and this one stands still meanwhile.
+func copyMapping(f *os.File, mem crash.Memory, m *crash.Mapping, s segment) error {
+	sparse, ok := mem.(crash.Sparse)
+	private := m.Perms&crash.Shared == 0 && !strings.HasPrefix(m.Path, "/") && m.Path != "[vdso]"
+	if !ok || !private {
+		return copyMemory(f, mem, s)
+	}
+	for from, to := range sparse.Touched(s.Vaddr, s.Vaddr+s.Filesz) {
+		part := segment{Vaddr: from, Offset: s.Offset + (from - s.Vaddr), Filesz: to - from}
+		if err := copyMemory(f, mem, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyMemory copies one range of pages, leaving holes for pages of zeros and for pages that cannot be read.
 func copyMemory(f *os.File, mem crash.Memory, s segment) error {
-	buf := make([]byte, 256<<10)
-	zero := make([]byte, pageSize)
+	buf := make([]byte, min(1<<20, s.Filesz))
 	for done := uint64(0); done < s.Filesz; {
 		want := min(uint64(len(buf)), s.Filesz-done)
 		n, err := mem.ReadMemory(buf[:want], s.Vaddr+done)
@@ -152,18 +169,36 @@ func copyMemory(f *os.File, mem crash.Memory, s segment) error {
 			done += pageSize
 			continue
 		}
-		for p := 0; p < n; p += pageSize {
-			page := buf[p:min(p+pageSize, n)]
-			if bytes.Equal(page, zero[:len(page)]) {
-				continue
-			}
-			if _, err := f.WriteAt(page, int64(s.Offset+done)+int64(p)); err != nil {
-				return err
-			}
+		if err := writePages(f, buf[:n], int64(s.Offset+done)); err != nil {
+			return err
 		}
 		done += uint64(n)
 	}
 	return nil
+}
+
+var zeroPage [pageSize]byte
+
+// writePages writes runs of pages that are not all zeros, each run in one piece.
+func writePages(f *os.File, data []byte, off int64) error {
+	start := 0
+	flush := func(end int) error {
+		if end == start {
+			return nil
+		}
+		_, err := f.WriteAt(data[start:end], off+int64(start))
+		return err
+	}
+	for p := 0; p < len(data); p += pageSize {
+		end := min(p+pageSize, len(data))
+		if bytes.Equal(data[p:end], zeroPage[:end-p]) {
+			if err := flush(p); err != nil {
+				return err
+			}
+			start = end
+		}
+	}
+	return flush(len(data))
 }
 
 func diskFull(err error) error {

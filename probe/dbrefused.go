@@ -76,7 +76,7 @@ func (t *dbTarget) nobody(c *Check) {
 // fromNothing are the commands from a fresh server to one that the program can use: the role, the database, what is in it.
 func (t *dbTarget) fromNothing() []string {
 	steps := []string{
-		t.createRole() + "  # unless the role is there; " + t.asks(),
+		t.createRole() + "  # " + t.asks(),
 		t.adminTool("createdb") + " -O " + shellQuote(t.config.User) + " " + operand(t.config.Database) + "  # unless the database is there",
 	}
 	for _, e := range t.want.Extensions {
@@ -99,9 +99,9 @@ func (t *dbTarget) setPassword() string { return t.admin("", `\password `+identi
 // asks says which password to type.
 func (t *dbTarget) asks() string {
 	if t.variable != "" {
-		return "it asks for a password, which is that in $" + t.variable
+		return "it wants the password in $" + t.variable
 	}
-	return "it asks for a password, which is that of the program's URL"
+	return "it wants the URL's password"
 }
 
 func (t *dbTarget) noName(c *Check, err *net.DNSError) {

@@ -100,7 +100,7 @@ func stack(limits map[string]uint64) Check {
 	if !known || n >= usualStack {
 		return passed(id, "the main thread's stack may grow to 8 MiB or more")
 	}
-	return Check{ID: id, Detail: fmt.Sprintf("the main thread's stack may only grow to %s; 8 MiB are usual", bytesText(n)),
+	return Check{ID: id, Cause: "stack-overflow", Detail: fmt.Sprintf("the main thread's stack may only grow to %s (ulimit -s); 8 MiB are usual", bytesText(n)),
 		Next: []string{"ulimit -s 8192"}}
 }
 
@@ -175,9 +175,10 @@ func bytesText(n uint64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// Debugging says what the kernel allows a debugger, and what becomes of core dumps.
-func Debugging() []Check {
-	var out []Check
+// Debugging says what the kernel allows a debugger, and what becomes of core dumps of a process (0 is this one, whose limits
+// a child inherits).
+func Debugging(pid int) []Check {
+	out := []Check{coreLimit(pid)}
 	if scope, ok := kernelNumber("/proc/sys/kernel/yama/ptrace_scope"); ok {
 		c := passed("ptrace-scope", "processes of one user may be traced (kernel.yama.ptrace_scope = %d)", scope)
 		if scope >= 2 {
@@ -190,6 +191,29 @@ func Debugging() []Check {
 		out = append(out, corePattern(strings.TrimSpace(string(data))))
 	}
 	return out
+}
+
+// coreLimit judges RLIMIT_CORE. A handler behind a pipe gets cores whatever the limit, unless it is 1 (core(5)).
+func coreLimit(pid int) Check {
+	const id = "limit-core"
+	dir := "/proc/self"
+	if pid > 0 {
+		dir = "/proc/" + strconv.Itoa(pid)
+	}
+	data, err := os.ReadFile(dir + "/limits")
+	n, known := rlimits(data)["Max core file size"]
+	pattern, _ := os.ReadFile("/proc/sys/kernel/core_pattern")
+	switch {
+	case err != nil || !known:
+		return passed(id, "the limit of a core's size is not known")
+	case n == unlimited:
+		return passed(id, "cores may have any size")
+	case strings.HasPrefix(string(pattern), "|") && n != 1:
+		return passed(id, "cores go to a program, for which the limit of their size (%s) does not hold", bytesText(n))
+	case n == 0:
+		return Check{ID: id, Detail: "no core is written: its size is limited to 0 (ulimit -c)", Next: []string{"ulimit -c unlimited", "or meshdiag run --save-core FILE, which needs no limit"}}
+	}
+	return Check{ID: id, Detail: fmt.Sprintf("a core is cut at %s (ulimit -c)", bytesText(n)), Next: []string{"ulimit -c unlimited"}}
 }
 
 // corePattern judges where cores go (core(5)).

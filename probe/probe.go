@@ -18,6 +18,7 @@ type Check struct {
 	Detail      string   // one sentence without its full stop; may quote the target, so it is hostile
 	Cause, Kind string   // of the report contract; "" when a failed check points to none
 	Next        []string // what to type or do to mend it
+	Hint        bool     // a failed check that may have an innocent explanation, as a file's date has
 }
 
 func passed(id, format string, args ...any) Check {

@@ -38,6 +38,7 @@ type file struct {
 	Externs     []fileExtern      `toml:"externs"`
 	Database    *fileDatabase     `toml:"database"`
 	Servers     []fileServer      `toml:"servers"`
+	Verify      *fileVerify       `toml:"verify"`
 	Artefacts   *fileArtefacts    `toml:"artefacts"`
 }
 

@@ -29,6 +29,7 @@ type Profile struct {
 	Values      []Layout
 	Database    *Database // what the program expects of its database; nil: nothing is known
 	Servers     []Server  // ports that it listens on once it is up
+	Verify      Verify
 	Artefacts   Artefacts
 
 	externs externTable

@@ -216,19 +216,36 @@ type Waits struct {
 	Cycles []Cycle `json:"cycles"`
 	Chains []Chain `json:"chains"`
 	Closed bool    `json:"closed"` // every thread waits for another one of the process, without a time limit
+	Actors []Actor `json:"actors"` // coroutines of the runtime; at most 64
 }
 
-// Cycle is a ring of threads, each of which waits for the next, the last for the first.
+// Cycle is a ring, each member of which waits for the next, the last for the first.
 type Cycle struct {
-	Threads []int `json:"threads"`
-	Proven  bool  `json:"proven"`
+	Members []Member `json:"members"`
+	Proven  bool     `json:"proven"`
 }
 
-// Chain is a way that ends outside of a ring: each thread waits for the next.
+// Chain is a way that ends outside of a ring: each member waits for the next.
 type Chain struct {
-	Threads  []int `json:"threads"`
-	Sure     bool  `json:"sure"`
-	EndedTID *int  `json:"ended_tid"` // the owner of the last lock, when that thread has ended
+	Members  []Member `json:"members"`
+	Sure     bool     `json:"sure"`
+	EndedTID *int     `json:"ended_tid"` // the owner of the last lock, when that thread has ended
+}
+
+// Member is a thread or an actor in a ring or chain.
+type Member struct {
+	TID      *int    `json:"tid"`   // null for an actor that stands on no thread
+	Actor    *string `json:"actor"` // null for a thread
+	Function *string `json:"function"`
+	Text     *string `json:"text"` // what it waits for
+}
+
+// Actor is one coroutine.
+type Actor struct {
+	Name  *string `json:"name"`
+	State string  `json:"state"` // "on-thread" | "suspended" | "never-ran" | "unknown"
+	TID   *int    `json:"tid"`   // of the thread that stands on its stack
+	Text  *string `json:"text"`  // what it waits for
 }
 
 // Frame is one frame, inlined ones included.

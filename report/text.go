@@ -46,6 +46,7 @@ func (t *text) write() {
 }
 
 func (t *text) sections() {
+	t.artefact()
 	t.happened()
 	t.provenance()
 	t.causes()
@@ -56,6 +57,14 @@ func (t *text) sections() {
 	t.checks()
 	t.seenBefore()
 	t.warnings()
+}
+
+// artefact says before everything else that what ran may not be what was built last.
+func (t *text) artefact() {
+	first, _ := warningsFirst(t.r)
+	for _, w := range first {
+		t.line(0, 2, span{w, yellow})
+	}
 }
 
 func (t *text) headline() {

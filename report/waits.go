@@ -1,6 +1,10 @@
 package report
 
-import "fmt"
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
 
 const maxWaitLines = 12 // threads of one ring or chain that are drawn
 
@@ -14,7 +18,7 @@ func waitLines(r *Report) []string {
 	for _, c := range r.Waits.Cycles {
 		lines = append(lines, ringLines(r, c)...)
 	}
-	return append(lines, allChains(r)...)
+	return append(append(lines, allChains(r)...), actorLines(r)...)
 }
 
 // maxChains bounds how many chains are drawn.
@@ -22,23 +26,23 @@ const maxChains = 4
 
 // allChains draws the longest chain to each end, and says how many other threads wait there.
 func allChains(r *Report) []string {
-	longest := map[int]int{} // end -> index of its longest chain
-	behind := map[int]map[int]bool{}
-	var ends []int
+	longest := map[string]int{} // end -> index of its longest chain
+	behind := map[string]map[string]bool{}
+	var ends []string
 	for i, c := range r.Waits.Chains {
-		if len(c.Threads) == 0 {
+		if len(c.Members) == 0 {
 			continue
 		}
-		end := c.Threads[len(c.Threads)-1]
+		end := memberKey(c.Members[len(c.Members)-1])
 		best, seen := longest[end]
 		if !seen {
-			ends, behind[end] = append(ends, end), map[int]bool{}
+			ends, behind[end] = append(ends, end), map[string]bool{}
 		}
-		if !seen || len(c.Threads) > len(r.Waits.Chains[best].Threads) {
+		if !seen || len(c.Members) > len(r.Waits.Chains[best].Members) {
 			longest[end] = i
 		}
-		for _, tid := range c.Threads {
-			behind[end][tid] = true
+		for _, m := range c.Members {
+			behind[end][memberKey(m)] = true
 		}
 	}
 	var lines []string
@@ -48,32 +52,32 @@ func allChains(r *Report) []string {
 		}
 		c := r.Waits.Chains[longest[end]]
 		lines = append(lines, chainLines(r, c)...)
-		if more := len(behind[end]) - len(c.Threads); more > 0 {
-			lines = append(lines, fmt.Sprintf("    and %s more behind thread %d", count(more, "thread"), end))
+		if more := len(behind[end]) - len(c.Members); more > 0 {
+			lines = append(lines, fmt.Sprintf("    and %d more behind %s", more, shortName(c.Members[len(c.Members)-1])))
 		}
 	}
 	return lines
 }
 
 func ringLines(r *Report, c Cycle) []string {
-	title := "a ring, proven by what the locks record:"
+	title := "a ring, proven by what locks and calls record:"
 	if !c.Proven {
 		title = "a probable ring:"
 	}
 	lines := []string{title}
-	for i, tid := range c.Threads {
+	for i, m := range c.Members {
 		if i == maxWaitLines {
-			lines = append(lines, fmt.Sprintf("│   … %s more", count(len(c.Threads)-i, "thread")))
+			lines = append(lines, fmt.Sprintf("│   … %s more", count(len(c.Members)-i, "thread")))
 			break
 		}
 		arrow := "│   "
 		if i == 0 {
 			arrow = "┌─▶ "
 		}
-		lines = append(lines, arrow+waitLine(r, tid))
+		lines = append(lines, arrow+memberLine(r, m))
 	}
-	if len(c.Threads) > 0 {
-		lines = append(lines, fmt.Sprintf("└── thread %d", c.Threads[0]))
+	if len(c.Members) > 0 {
+		lines = append(lines, "└── "+shortName(c.Members[0]))
 	}
 	return lines
 }
@@ -84,15 +88,15 @@ func chainLines(r *Report, c Chain) []string {
 		title = "a probable chain:"
 	}
 	lines := []string{title}
-	for i, tid := range c.Threads {
+	for i, m := range c.Members {
 		if i == maxWaitLines {
-			return append(lines, fmt.Sprintf("    … %s more", count(len(c.Threads)-i, "thread")))
+			return append(lines, fmt.Sprintf("    … %s more", count(len(c.Members)-i, "thread")))
 		}
 		arrow := "└─▶ "
 		if i == 0 {
 			arrow = "    "
 		}
-		lines = append(lines, arrow+waitLine(r, tid))
+		lines = append(lines, arrow+memberLine(r, m))
 	}
 	if c.EndedTID != nil {
 		lines = append(lines, fmt.Sprintf("└─▶ thread %d, which has ended", *c.EndedTID))
@@ -100,33 +104,76 @@ func chainLines(r *Report, c Chain) []string {
 	return lines
 }
 
-// waitLine is "thread 10 (payer) in transfer: waits for the mutex b (0x404100), which thread 11 has".
-func waitLine(r *Report, tid int) string {
-	for _, s := range r.Threads {
-		if s.TID != tid {
-			continue
-		}
-		line := stackName(s)
-		if f := ownFrame(s); f != nil {
-			line += " in " + frameName(*f)
-		}
-		if s.Wait == nil {
-			return line
-		}
-		return line + ": " + orElse(deref(s.Wait.Text), s.Wait.Kind)
+// memberLine is "thread 10 (payer) in transfer: waits for the mutex b (0x404100), which thread 11 has".
+func memberLine(r *Report, m Member) string {
+	line := memberName(r, m)
+	if m.Function != nil {
+		line += " in " + *m.Function
 	}
-	return fmt.Sprintf("thread %d", tid)
+	return line + ": " + orElse(deref(m.Text), "runs")
 }
 
-// ownFrame is the innermost frame of the program's own code.
-func ownFrame(s Stack) *Frame {
-	for i := range s.Frames {
-		if f := &s.Frames[i]; !foldable[f.Kind] && f.Symbol != nil {
-			return f
+func memberName(r *Report, m Member) string {
+	switch {
+	case m.TID == nil:
+		return "the actor " + orElse(deref(m.Actor), "without a name")
+	default:
+		for _, s := range r.Threads {
+			if s.TID == *m.TID {
+				return stackName(s)
+			}
 		}
 	}
-	return nil
+	return fmt.Sprintf("thread %d", *m.TID)
 }
+
+// memberKey tells members apart.
+func memberKey(m Member) string {
+	if m.TID != nil {
+		return fmt.Sprint(*m.TID)
+	}
+	return "actor " + deref(m.Actor)
+}
+
+// shortName is who an arrow goes back to.
+func shortName(m Member) string {
+	if m.TID != nil {
+		return fmt.Sprintf("thread %d", *m.TID)
+	}
+	return "the actor " + orElse(deref(m.Actor), "without a name")
+}
+
+// actorLines count the actors by what became of them, and name those that never ran.
+func actorLines(r *Report) []string {
+	if r.Waits == nil || len(r.Waits.Actors) == 0 {
+		return nil
+	}
+	count := map[string]int{}
+	var states, idle []string
+	for _, a := range r.Waits.Actors {
+		if count[a.State] == 0 {
+			states = append(states, a.State)
+		}
+		count[a.State]++
+		if a.State == "never-ran" {
+			idle = append(idle, orElse(deref(a.Name), "one without a name"))
+		}
+	}
+	sort.Strings(states)
+	var parts []string
+	for _, s := range states {
+		parts = append(parts, fmt.Sprintf("%d %s", count[s], actorStates[s]))
+	}
+	lines := []string{"actors: " + strings.Join(parts, ", ")}
+	if len(idle) > 0 {
+		lines = append(lines, "never started: "+strings.Join(idle[:min(len(idle), maxNamedActors)], ", "))
+	}
+	return lines
+}
+
+const maxNamedActors = 8
+
+var actorStates = map[string]string{"on-thread": "on a thread", "suspended": "suspended", "never-ran": "that never ran", "unknown": "of which nothing is known"}
 
 // waitGraph draws who waits for whom.
 func (t *text) waitGraph() {

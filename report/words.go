@@ -80,6 +80,21 @@ func outcomeLabel(o Outcome) string {
 	}
 }
 
+// ArtefactFirst begins the warnings that say that what ran may not be what was built last. They stand before the cause.
+const ArtefactFirst = "Before the cause, look at the artefact: "
+
+// warningsFirst are the warnings that a reader must know before the cause.
+func warningsFirst(r *Report) (first, other []string) {
+	for _, w := range r.Warnings {
+		if strings.HasPrefix(w, ArtefactFirst) {
+			first = append(first, w)
+		} else {
+			other = append(other, w)
+		}
+	}
+	return first, other
+}
+
 // stems are parts of words by which a title already tells the outcome: "it hangs", "main panicked".
 var stems = map[string]string{kindHung: "hang", kindPanicked: "panic"}
 

@@ -72,6 +72,9 @@ func (t *tracer) childDies(p *process, status uint64) {
 	if p.lastSent != nil && p.lastSent.Number == d.Signal.Number {
 		d.Signal = *p.lastSent
 	}
+	if d.Signal.Number == int(unix.SIGKILL) {
+		d.OOM = t.oom.tell(p.pid, d.Name)
+	}
 	p.dead = d
 }
 

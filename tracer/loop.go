@@ -38,6 +38,7 @@ type tracer struct {
 	final     *unix.WaitStatus // set when the target was reaped
 	ended     crash.Outcome    // what was told to Inspect
 	leaving   bool             // the target is gone; let the others go
+	left      bool             // the target lives on without us
 	killAll   bool             // the others are to end, not to go on
 
 	stall     stallWatch
@@ -47,6 +48,8 @@ type tracer struct {
 	seen      [65]atomic.Int64 // when (nanoseconds since start) the target last got each signal
 	stopped   atomic.Bool      // the target is in a job control stop
 	cancelled atomic.Bool
+
+	leaveWanted atomic.Bool // see Options.Leave
 }
 
 type waited struct {
@@ -92,6 +95,9 @@ func (t *tracer) run(ctx context.Context) (crash.Outcome, error) {
 		_ = t.remote.signal(unix.SIGKILL, nil)
 		return crash.Outcome{}, err
 	}
+	if t.left {
+		return t.ended, t.goWithout()
+	}
 	t.killAll = t.killAll || t.cancelled.Load()
 	t.inspectRemains()
 	t.leave()
@@ -99,9 +105,9 @@ func (t *tracer) run(ctx context.Context) (crash.Outcome, error) {
 	return t.outcome(), nil
 }
 
-// loop handles stops until the target is reaped.
+// loop handles stops until the target is reaped or let go.
 func (t *tracer) loop() error {
-	for t.final == nil {
+	for t.final == nil && !t.left {
 		w, err := t.next()
 		if err != nil {
 			return fmt.Errorf("wait for the traced program: %w", err)

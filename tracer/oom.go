@@ -76,14 +76,19 @@ type memoryGroup struct {
 	limitFile string
 }
 
-// ownMemoryGroup finds our own group, in version 2 of the hierarchy or in the memory controller of version 1
-// (cgroups(7)); the root group, which has neither limit nor events, counts as none.
+// ownMemoryGroup finds our own group.
 func ownMemoryGroup() memoryGroup {
 	data, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return memoryGroup{}
 	}
-	for line := range strings.Lines(string(data)) {
+	return memoryGroupOf(string(data), "/sys/fs/cgroup")
+}
+
+// memoryGroupOf finds the group that /proc/PID/cgroup names, in version 2 of the hierarchy or in the memory controller of
+// version 1 (cgroups(7)); the root group, which has neither limit nor events, counts as none. root is where it is mounted.
+func memoryGroupOf(cgroup, root string) memoryGroup {
+	for line := range strings.Lines(cgroup) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(f) != 3 || f[2] == "/" {
 			continue
@@ -91,10 +96,10 @@ func ownMemoryGroup() memoryGroup {
 		var g memoryGroup
 		switch f[1] {
 		case "":
-			dir := filepath.Join("/sys/fs/cgroup", f[2])
+			dir := filepath.Join(root, f[2])
 			g = memoryGroup{f[2], filepath.Join(dir, "memory.events"), filepath.Join(dir, "memory.max")}
 		case "memory":
-			dir := filepath.Join("/sys/fs/cgroup/memory", f[2])
+			dir := filepath.Join(root, "memory", f[2])
 			g = memoryGroup{f[2], filepath.Join(dir, "memory.oom_control"), filepath.Join(dir, "memory.limit_in_bytes")}
 		}
 		if g.kills() >= 0 {

@@ -18,6 +18,10 @@ type Options struct {
 	// StallAfter is how long the program may be silent before it counts as hung; 0 is never.
 	StallAfter time.Duration
 
+	// Leave, when it is closed, lets the program go: Inspect sees it frozen and running on, with crash.EndRunning, and Run
+	// returns while it lives. What it prints from then on still goes where it went.
+	Leave <-chan struct{}
+
 	// Where the program's streams go; nil means our own. They are never closed.
 	Stdin, Stdout, Stderr *os.File
 

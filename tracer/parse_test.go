@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -110,6 +111,42 @@ func TestOOMWatch(t *testing.T) {
 		o := &oomWatch{before: before, kills: -1, booted: monotonic()}
 		if got := o.tell(1, "x"); got.Machine != want || got.Group != -1 || got.Record != "" {
 			t.Errorf("before %d, now %d: %+v", before, now, got)
+		}
+	}
+}
+
+// TestMemoryGroup reads both versions of the hierarchy.
+func TestMemoryGroup(t *testing.T) {
+	root := t.TempDir()
+	for path, text := range map[string]string{
+		"app.slice/memory.events":          "low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 0\n",
+		"app.slice/memory.max":             "268435456\n",
+		"free.slice/memory.events":         "oom_kill 0\n",
+		"free.slice/memory.max":            "max\n",
+		"memory/old/memory.oom_control":    "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n",
+		"memory/old/memory.limit_in_bytes": "9223372036854771712\n",
+	} {
+		file := filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for cgroup, want := range map[string]struct {
+		path  string
+		kills int
+		limit uint64
+	}{
+		"0::/app.slice\n":                  {"/app.slice", 2, 256 << 20},
+		"4:memory:/\n0::/free.slice\n":     {"/free.slice", 0, crash.NoLimit},
+		"8:pids:/x\n4:memory:/old\n0::/\n": {"/old", 5, crash.NoLimit},
+		"0::/\n":                           {"", -1, crash.NoLimit},
+		"0::/no.such\nnonsense\n":          {"", -1, crash.NoLimit},
+	} {
+		if g := memoryGroupOf(cgroup, root); g.path != want.path || g.kills() != want.kills || g.limit() != want.limit {
+			t.Errorf("%q: %+v, %d kills, limit %d", cgroup, g, g.kills(), g.limit())
 		}
 	}
 }

@@ -28,7 +28,7 @@ const (
 // futex finds out what stands behind the word that a thread waits for.
 func (a *analysis) futex(i int, w *Wait, args [6]uint64) {
 	addr, op, want := args[0], args[1]&futexCommand, uint32(args[2])
-	w.Address, w.Private = addr, args[1]&futexPrivate != 0
+	w.Address, w.Private = addr, args[1]&futexPrivate != 0 || a.unshared(addr)
 	a.futexLimit(w, op, args)
 	var symbol string
 	w.Primitive, symbol = a.primitive(i)
@@ -152,6 +152,12 @@ func (a *analysis) joins(w *Wait, tid int) {
 	if i, live := a.thread(tid); live {
 		w.Holders = append(w.Holders, Holder{Thread: i, TID: tid, Sure: true, Why: "it waits for this thread's id to be cleared"})
 	}
+}
+
+// unshared reports whether no other process has the memory at an address mapped.
+func (a *analysis) unshared(addr uint64) bool {
+	m, ok := a.c.MappingAt(addr)
+	return ok && m.PermsOK && m.Perms&crash.Shared == 0
 }
 
 // word reads a futex word.

@@ -1,6 +1,10 @@
 package waits
 
-import "slices"
+import (
+	"slices"
+
+	"meshdiag/crash"
+)
 
 // next is the thread that another one waits for; -1 when it waits for none, or when that is over already.
 func (g *Graph) next(i int) (n int, sure bool) {
@@ -120,9 +124,26 @@ func (g *Graph) leadsTo(from, to int) bool {
 	return false
 }
 
-// closed reports whether every thread waits for another thread of the process for as long as it takes.
+// Actor is the actor behind an index of Waits; nil for a thread.
+func (g *Graph) Actor(i int) *Actor {
+	if n := len(g.Waits) - len(g.Actors); i >= n && i < len(g.Waits) {
+		return &g.Actors[i-n]
+	}
+	return nil
+}
+
+// tid is the thread id behind an index of Waits; 0 for an actor that stands on no thread.
+func (g *Graph) tid(c *crash.Crash, i int) int {
+	if x := g.Actor(i); x != nil {
+		return 0
+	}
+	return c.Threads[i].TID
+}
+
+// closed reports whether every thread waits for another thread of the process for as long as it takes. Actors on no thread
+// wait for a thread to take them up.
 func closed(g *Graph) bool {
-	for i := range g.Waits {
+	for i := range len(g.Waits) - len(g.Actors) {
 		w := &g.Waits[i]
 		switch w.Kind {
 		case Lock, Condition:

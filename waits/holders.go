@@ -2,8 +2,10 @@ package waits
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"meshdiag/profile"
+	"meshdiag/symbols"
 )
 
 // stackSearched bounds how much of each stack is searched for the address of a lock.
@@ -35,6 +37,50 @@ func (a *analysis) findHolders(g *Graph) {
 			w.Holders = a.likelyHolder(g, i, gives, wanted)
 		}
 	}
+}
+
+// findInitialisers finds who runs the one-time initialisation that a thread waits for: the function that calls it has the
+// address of the once-word in a register, and stands further out on the stack of the thread that it runs on.
+func (a *analysis) findInitialisers(g *Graph) {
+	for i := range a.c.Threads {
+		w := &g.Waits[i]
+		if w.Primitive != profile.PthreadOnce && w.Primitive != profile.RustOnce || w.Kind != Lock || w.Passed {
+			continue
+		}
+		for j := range a.c.Threads {
+			if a.initialises(j, w) {
+				w.Holders = append(w.Holders, a.holder(j, "it runs the initialisation", true))
+			}
+		}
+		w.Holders = onlyOne(w.Holders)
+	}
+}
+
+// initialises reports whether a thread stands inside of the call that w waits for the end of.
+func (a *analysis) initialises(i int, w *Wait) bool {
+	if i >= len(a.stacks) {
+		return false
+	}
+	inside := false // behind the first frame of the program's own code
+	for j := range a.stacks[i].Frames {
+		f := &a.stacks[i].Frames[j]
+		k := a.classified(f)
+		if !foreign(k.Kind) {
+			inside = true
+		}
+		if f.Trust == symbols.TrustScan {
+			return false
+		}
+		if !inside || k.Rule == nil || k.Rule.Primitive != w.Primitive {
+			continue
+		}
+		for n := range keptOverCalls {
+			if f.Regs[n].Known && f.Regs[n].Value == w.Address {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // likelyHolder is the one thread that can have the lock that thread i waits for; none when there are several.
@@ -117,44 +163,67 @@ func (a *analysis) mentions(i int, wanted map[uint64][]int) map[uint64]bool {
 	return found
 }
 
-// findReplies finds the thread that runs the service from which another one waits for an answer.
+// findReplies finds the thread or actor that runs the service from which another one waits for an answer. A service is one actor
+// that does one thing at a time: it answers when it has done what it does now. Where several run the same service, or an
+// actor is not known to run anything, nothing is sure.
 func (a *analysis) findReplies(g *Graph) {
+	sure := !slices.ContainsFunc(g.Actors, func(x Actor) bool { return x.State == ActorUnknown })
 	for i := range g.Waits {
 		w := &g.Waits[i]
 		if w.Kind != Reply {
 			continue
 		}
-		service := a.asked(i)
-		if service == "" {
+		w.Timed, w.LeftKnown = false, false // who waits so looks again until the answer is there
+		if w.Name == "" && i < len(a.stacks) {
+			w.Name = a.askedIn(a.stacks[i].Frames)
+		}
+		if w.Name == "" {
 			continue
 		}
-		w.Name = service
-		for j := range a.c.Threads {
-			if a.serves(j) == service {
-				w.Holders = append(w.Holders, Holder{Thread: j, TID: a.c.Threads[j].TID, Why: "it runs the service that was asked"})
-				break
+		for j := range g.Waits {
+			if a.serves(g, j) == w.Name {
+				w.Holders = append(w.Holders, Holder{Thread: j, TID: g.tid(a.c, j), Why: "it runs the service that was asked"})
 			}
+		}
+		switch {
+		case len(w.Holders) == 1:
+			w.Holders[0].Sure = sure
+		case len(w.Holders) > 1:
+			w.Holders = nil
 		}
 	}
 }
 
-// asked is the service whose answer a thread waits for.
-func (a *analysis) asked(i int) string {
-	for j := range a.stacks[i].Frames {
-		if k := a.classified(&a.stacks[i].Frames[j]); k.Part == profile.PartCallHelper {
+// askedIn is the service whose answer is waited for.
+func (a *analysis) askedIn(frames []symbols.Frame) string {
+	for j := range frames {
+		if k := a.classified(&frames[j]); k.Part == profile.PartCallHelper {
 			return k.Actor
 		}
 	}
 	return ""
 }
 
-// serves is the service that a thread runs.
-func (a *analysis) serves(i int) string {
-	if i >= len(a.stacks) {
-		return ""
+// serves is the service that a thread or an actor runs.
+func (a *analysis) serves(g *Graph, i int) string {
+	if x := g.Actor(i); x != nil {
+		switch x.State {
+		case ActorNew:
+			return x.Name
+		case ActorRuns:
+			return "" // its thread does
+		}
+		return a.servesIn(x.Trace.Frames)
 	}
-	for j := range a.stacks[i].Frames {
-		if k := a.classified(&a.stacks[i].Frames[j]); k.Part == profile.PartServiceLoop || k.Part == profile.PartHandler {
+	if i < len(a.stacks) {
+		return a.servesIn(a.stacks[i].Frames)
+	}
+	return ""
+}
+
+func (a *analysis) servesIn(frames []symbols.Frame) string {
+	for j := range frames {
+		if k := a.classified(&frames[j]); k.Part == profile.PartServiceLoop || k.Part == profile.PartHandler {
 			return k.Actor
 		}
 	}

@@ -30,7 +30,7 @@ const (
 
 // paces says of each thread whether it moves.
 func (a *analysis) paces(g *Graph) {
-	for i := range g.Waits {
+	for i := range a.c.Threads {
 		w, t := &g.Waits[i], &a.c.Threads[i]
 		switch {
 		case w.Kind == Running:

@@ -68,31 +68,33 @@ type Wait struct {
 	Text  string // what it waits for, for people: "waits for thread 12 to end"
 }
 
-// Holder is a thread that another one waits for.
+// Holder is a thread that another one waits for, or an actor.
 type Holder struct {
-	Thread int  // index in Crash.Threads; -1 when it has ended
-	TID    int  // 0 unknown
+	Thread int  // index in Graph.Waits; -1 when it has ended
+	TID    int  // 0 unknown, or an actor that stands on no thread
 	Sure   bool // recorded by the lock itself; else concluded from what stands on the thread's stack
 	Why    string
 }
 
-// Cycle is a ring of threads, each of which waits for the next, the last for the first.
+// Cycle is a ring of threads and actors, each of which waits for the next, the last for the first.
 type Cycle struct {
-	Threads []int // indexes in Crash.Threads
+	Threads []int // indexes in Graph.Waits
 	// Proven is true when every lock records its owner and no wait has a time limit: then none of the threads can go on.
 	Proven bool
 }
 
 // Chain is a way through the graph that ends outside of a cycle: each thread waits for the next.
 type Chain struct {
-	Threads []int // indexes in Crash.Threads, at least one
+	Threads []int // indexes in Graph.Waits, at least one
 	Sure    bool  // every step is recorded
 	Dead    int   // thread id of an owner that has ended; 0: the chain ends with its last thread
 }
 
 // Graph is who waits for what, and for whom.
 type Graph struct {
-	Waits  []Wait // one per thread in Crash.Threads
+	// Waits has one entry for each thread, in the order of Crash.Threads, and behind them one for each of the Actors.
+	Waits  []Wait
+	Actors []Actor // coroutines of the runtime; nil when the profile knows none
 	Cycles []Cycle
 	Chains []Chain // only those of two threads or more, or with an owner that has ended
 	// Closed is true when every thread waits for another thread of the same process, without a time limit: nobody is left
@@ -103,26 +105,38 @@ type Graph struct {
 // Names gives variables their names, and the code of functions.
 type Names interface {
 	LookupData(addr uint64) (symbols.Symbol, *symbols.Module, bool)
+	Lookup(a crash.CodeAddress) (symbols.Symbol, *symbols.Module, bool)
 	Code(addr uint64, n int) (code []byte, source string, err error)
 }
 
 // Analyze looks at every thread. stacks are parallel to c.Threads; names may be nil.
 func Analyze(c *crash.Crash, stacks []symbols.Stack, p *profile.Profile, names Names) *Graph {
+	if s, ok := names.(*symbols.Symbolizer); ok && s == nil {
+		names = nil
+	}
 	a := &analysis{c: c, stacks: stacks, profile: p, names: names, byTID: map[int]int{}}
 	for i := range c.Threads {
 		a.byTID[c.Threads[i].TID] = i
 	}
-	g := &Graph{Waits: make([]Wait, len(c.Threads))}
+	g := &Graph{Waits: make([]Wait, len(c.Threads)), Actors: a.findActors()}
 	for i := range c.Threads {
 		g.Waits[i] = a.look(i)
 	}
+	a.trace(g.Actors)
+	for i := range g.Actors {
+		g.Waits = append(g.Waits, a.actorWait(&g.Actors[i]))
+	}
+	a.graph = g
 	a.findHolders(g)
+	a.findInitialisers(g)
 	a.findReplies(g)
 	a.paces(g)
 	for i := range g.Waits {
 		w := &g.Waits[i]
-		w.Rest = a.rests(w)
-		w.Text = a.words(i, w)
+		w.Rest = w.Rest || a.rests(w)
+		if w.Text == "" {
+			w.Text = a.words(i, w)
+		}
 	}
 	g.Closed = closed(g)
 	g.Cycles = cycles(g)
@@ -137,6 +151,7 @@ type analysis struct {
 	profile *profile.Profile
 	names   Names
 	byTID   map[int]int
+	graph   *Graph
 }
 
 // look says what one thread waits for, without who could end it where only other threads' stacks tell.

@@ -123,7 +123,7 @@ func TestChainEndsWhereTheWaitLeavesTheProcess(t *testing.T) {
 	if !reflect.DeepEqual(g.Chains, want) || len(g.Cycles) != 0 || g.Closed {
 		t.Errorf("chains %+v, cycles %+v", g.Chains, g.Cycles)
 	}
-	if s := g.Waits[2].Text; s != "reads from fd 7, a pipe (process 44, feeder)" {
+	if s := g.Waits[2].Text; s != "reads from fd 7 (a pipe; at the other end is process 44 (feeder))" {
 		t.Error(s)
 	}
 	if g.Waiters(2) != 2 || g.Waiters(0) != 0 {
@@ -154,13 +154,13 @@ func TestWords(t *testing.T) {
 	}{
 		{35, []uint64{base}, Sleep, "sleeps for 1m30s", true},
 		{230, []uint64{1, 1, base + 0x40}, Sleep, "sleeps for 40s", true},
-		{0, []uint64{5}, IO, "reads from fd 5, the TCP connection to 10.0.0.2:5432 (process 9, postgres)", false},
+		{0, []uint64{5}, IO, "reads from fd 5 (the TCP connection to 10.0.0.2:5432; at the other end is process 9 (postgres))", false},
 		{0, []uint64{8}, IO, "reads from fd 8", false},
-		{43, []uint64{3}, Accept, "waits for a connection to fd 3, the TCP socket that listens on 0.0.0.0:80", true},
-		{232, []uint64{6, 0, 1, 1<<64 - 1}, Poll, "waits for fd 3, the TCP socket that listens on 0.0.0.0:80, fd 4, the TCP connection to 10.0.0.2:555", true},
-		{7, []uint64{base + 0x20, 1, 2500}, Poll, "waits for fd 4, the TCP connection to 10.0.0.2:555, for 2.5s at most", true},
-		{7, []uint64{base + 0x20, 1, 1<<64 - 1}, Poll, "waits for fd 4, the TCP connection to 10.0.0.2:555", true},
-		{23, []uint64{4, base + 0x30, 0, 0, 0}, Poll, "waits for fd 3, the TCP socket that listens on 0.0.0.0:80", true},
+		{43, []uint64{3}, Accept, "waits for a connection to fd 3 (the TCP socket that listens on 0.0.0.0:80)", true},
+		{232, []uint64{6, 0, 1, 1<<64 - 1}, Poll, "waits for fd 3 (the TCP socket that listens on 0.0.0.0:80), fd 4 (the TCP connection to 10.0.0.2:555)", true},
+		{7, []uint64{base + 0x20, 1, 2500}, Poll, "waits for fd 4 (the TCP connection to 10.0.0.2:555), for 2.5s at most", true},
+		{7, []uint64{base + 0x20, 1, 1<<64 - 1}, Poll, "waits for fd 4 (the TCP connection to 10.0.0.2:555)", true},
+		{23, []uint64{4, base + 0x30, 0, 0, 0}, Poll, "waits for fd 3 (the TCP socket that listens on 0.0.0.0:80)", true},
 		{61, []uint64{1<<64 - 1}, Child, "waits for child process 12 (sh), which sleeps, to end", false},
 		{34, nil, Signal, "waits for a signal", true},
 	} {

@@ -52,8 +52,14 @@ func (a *analysis) words(i int, w *Wait) string {
 			return "waits for the answer of another actor"
 		}
 		s := "waits for the answer of the service " + w.Name
-		if len(w.Holders) > 0 {
+		if len(w.Holders) == 0 {
+			return s
+		}
+		switch x := a.graph.Actor(w.Holders[0].Thread); {
+		case x == nil:
 			s += ", which runs in thread " + a.threadName(w.Holders[0].TID)
+		case x.State == ActorNew:
+			s += ", which was never started"
 		}
 		return s
 	case IO:
@@ -129,6 +135,9 @@ func (a *analysis) holderWords(i int, w *Wait) string {
 	if w.Kind != Lock {
 		return ""
 	}
+	if len(w.Holders) == 0 && initialisation(w) {
+		return ""
+	}
 	if len(w.Holders) == 0 {
 		return ", and who has it is not known"
 	}
@@ -138,6 +147,10 @@ func (a *analysis) holderWords(i int, w *Wait) string {
 		return fmt.Sprintf(", whose owner, thread %d, has ended", h.TID)
 	case h.Thread < 0:
 		return ", whose owner has ended"
+	case initialisation(w) && h.Thread == i:
+		return ", which it runs itself"
+	case initialisation(w):
+		return ", which thread " + a.threadName(h.TID) + " runs"
 	case h.Thread == i && h.Sure:
 		return ", which it has itself"
 	case h.Thread == i:
@@ -146,6 +159,15 @@ func (a *analysis) holderWords(i int, w *Wait) string {
 		return ", which thread " + a.threadName(h.TID) + " has"
 	}
 	return ", which thread " + a.threadName(h.TID) + " probably has"
+}
+
+// initialisation reports whether a thread waits for the end of a one-time initialisation rather than for a lock.
+func initialisation(w *Wait) bool {
+	switch w.Primitive {
+	case profile.PthreadOnce, profile.RustOnce, profile.StaticGuard:
+		return true
+	}
+	return false
 }
 
 // threadName is "12 (payer)". A name that is merely the program's says nothing.
@@ -172,6 +194,8 @@ func duration(d time.Duration) string {
 	switch {
 	case d == math.MaxInt64:
 		return "ever"
+	case d < time.Millisecond:
+		return "less than a millisecond"
 	case d >= 10*time.Second:
 		d = d.Round(time.Second)
 	case d >= time.Second:
@@ -220,31 +244,34 @@ func (a *analysis) files(w *Wait) string {
 	return strings.Join(parts, ", ")
 }
 
-// file says what a descriptor leads to: "fd 3, the TCP connection to 127.0.0.1:5432 (process 99, postgres)".
+// file says what a descriptor leads to: "fd 3 (the TCP connection to 127.0.0.1:5432, where process 99, postgres, is)".
 func (a *analysis) file(fd int) string {
-	s := fmt.Sprintf("fd %d", fd)
 	f := a.c.World.File(fd)
 	if f == nil {
-		return s
+		return fmt.Sprintf("fd %d", fd)
 	}
+	return fmt.Sprintf("fd %d (%s)", fd, fileWords(f))
+}
+
+func fileWords(f *crash.File) string {
 	switch f.Kind {
 	case crash.FileSocket:
-		return s + ", " + socketWords(f) + peers(f)
+		return socketWords(f) + peers(f)
 	case crash.FilePipe:
 		if f.Alone {
-			return s + ", a pipe that no other process has open"
+			return "a pipe that no other process has open"
 		}
-		return s + ", a pipe" + peers(f)
+		return "a pipe" + peers(f)
 	case crash.FileTerminal:
-		return s + ", the terminal " + f.Target
+		return "the terminal " + f.Target
 	case crash.FileEvent, crash.FileTimer, crash.FileSignal:
-		return fmt.Sprintf("%s, %s %s", s, article(string(f.Kind)), f.Kind)
+		return article(string(f.Kind)) + " " + string(f.Kind)
 	case crash.FileEpoll:
-		return s + ", an epoll instance"
+		return "an epoll instance"
 	case crash.FileRegular:
-		return s + ", the file " + f.Target
+		return "the file " + f.Target
 	}
-	return s + ", " + f.Target
+	return f.Target
 }
 
 func article(noun string) string {
@@ -279,12 +306,15 @@ func socketWords(f *crash.File) string {
 func peers(f *crash.File) string {
 	var names []string
 	for _, p := range f.Peers {
-		names = append(names, fmt.Sprintf("process %d, %s", p.PID, p.Name))
+		names = append(names, fmt.Sprintf("process %d (%s)", p.PID, p.Name))
 	}
-	if len(names) == 0 {
+	switch len(names) {
+	case 0:
 		return ""
+	case 1:
+		return "; at the other end is " + names[0]
 	}
-	return " (" + strings.Join(names, "; ") + ")"
+	return "; at the other end are " + strings.Join(names, " and ")
 }
 
 // child names a child process with what it does.

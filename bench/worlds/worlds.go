@@ -65,7 +65,7 @@ var worlds = []world{
 	{name: "WebSocket port taken, 127.0.0.1", make: taken("tcp4", "127.0.0.1", wsPort),
 		cause: "port-in-use/websocket", says: "holds 127.0.0.1:", typed: "kill "},
 	{name: "HTTP port taken, [::]", make: taken("tcp", "::", httpPort),
-		cause: "port-in-use/http", says: "(every address", typed: "kill "},
+		cause: "port-in-use/http", says: "(every address, IPv4 as well)", typed: "kill "},
 	{name: "one port for two servers", make: onePort,
 		cause: "port-in-use/http", says: "is held by the program itself", typed: "different ports"},
 	{name: "port 80 for an ordinary user", make: privileged,
@@ -75,7 +75,7 @@ var worlds = []world{
 		cause: "missing-extern/load", says: "mesh_pool_execute", typed: "ldd -r"},
 	{name: "shared library gone", make: noRuntime, absent: "libmesh_extra.so",
 		cause: "missing-extern/load", says: "libmesh_extra.so", typed: "ldd"},
-	{name: "program older than its runtime archive", make: stale,
+	{name: "program older than its runtime archive, and no server", make: stale,
 		cause: "database/unreachable", says: "libmesh_rt.a by 3 days", typed: "createuser"},
 
 	{name: "killed by SIGKILL from outside", make: killed("SIGKILL"),
