@@ -201,3 +201,36 @@ func TestThirtyTwoBit(t *testing.T) {
 		t.Errorf("warnings %q", got)
 	}
 }
+
+// TestMissingLibraries checks that libraries that are not there take one sentence, as long as no stack leads through them.
+func TestMissingLibraries(t *testing.T) {
+	needPlainCores(t)
+	dir := t.TempDir()
+	args := []string{"-O1", "-o", filepath.Join(dir, "null"), "testdata/victims/null.c", "-Wl,--no-as-needed", "-Wl,-rpath," + dir}
+	var libs []string
+	for _, name := range []string{"one", "two", "three"} {
+		lib := filepath.Join(dir, "lib"+name+".so")
+		if out, err := exec.Command("gcc", "-shared", "-o", lib, "-x", "c", "/dev/null").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		libs = append(libs, lib)
+	}
+	if out, err := exec.Command("gcc", append(args, libs...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	core := kernelCore(t, filepath.Join(dir, "null"))
+	for _, lib := range libs {
+		if err := os.Remove(lib); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var said []string
+	for _, w := range coreReport(t, core).Warnings {
+		if strings.Contains(w, "cannot be used") {
+			said = append(said, w)
+		}
+	}
+	if len(said) != 1 || !strings.HasPrefix(said[0], "3 files that no stack leads through cannot be used, among them ") {
+		t.Errorf("warnings %q", said)
+	}
+}
