@@ -234,3 +234,15 @@ func TestMissingLibraries(t *testing.T) {
 		t.Errorf("warnings %q", said)
 	}
 }
+
+// TestFilesAreUnmapped checks that a report keeps no file open: whoever makes many of them would run out of mappings.
+func TestFilesAreUnmapped(t *testing.T) {
+	exe, _, _ := nullCore(t, ownNull)
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(maps), exe) {
+		t.Errorf("%s is still mapped", exe)
+	}
+}
