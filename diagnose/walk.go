@@ -118,6 +118,7 @@ func (w *walk) fault() {
 	w.c.Calls = a.Calls(st, callersSliced)
 	w.refused(a)
 	w.calls(a)
+	w.handed(a)
 	if w.unsaid() {
 		w.refused(a)
 		w.calls(a)
