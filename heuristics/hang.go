@@ -101,7 +101,7 @@ func (s *stalled) pick() {
 	most := 0
 	for i := range g.Chains {
 		c := &g.Chains[i]
-		n := g.Waiters(s.end(c))
+		n := c.Waiters
 		if c.Dead != 0 {
 			n += len(g.Waits) + 1
 		}
@@ -133,7 +133,7 @@ func (c *Case) graphFacts(h *Hypothesis, s stalled) {
 		h.fact(true, "owner-ended", "threads", wOwnerEnded, "%s %s", c.member(last), g.Waits[last].Text)
 	default:
 		last := s.end(s.chain)
-		n := g.Waiters(last)
+		n := s.chain.Waiters
 		w := &g.Waits[last]
 		what := fmt.Sprintf("%s for %s", threadsWait(n), c.member(last))
 		switch w.Kind {

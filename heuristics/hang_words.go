@@ -193,7 +193,7 @@ func (c *Case) describeRing(h *Hypothesis, r *waits.Cycle, who string) {
 func (c *Case) describeChain(h *Hypothesis, s stalled, who string) {
 	g, last := s.graph, s.end(s.chain)
 	w := &g.Waits[last]
-	n := g.Waiters(last)
+	n := s.chain.Waiters
 	if s.chain.Dead != 0 {
 		h.Title = fmt.Sprintf("It hangs: %s waits for a lock whose owner has ended", who)
 		h.Summary = fmt.Sprintf("%s %s. Nobody is left who would unlock it.", capital(c.member(last)), w.Text)
