@@ -115,11 +115,17 @@ func (c *Case) describeHang(h *Hypothesis, s stalled) {
 	case h.Kind == kindSlow:
 		c.describeSlow(h, s, who)
 	case h.Kind == kindBlockedIO:
-		h.Title = "It hangs: " + who + " waits for input or output that never comes"
+		h.Title = "It hangs: " + who + " waits for " + c.blockedOn(s) + " that never comes"
+		if s.who >= 0 && s.graph.Waits[s.who].Kind == waits.Child {
+			h.Title = "It hangs: " + who + " waits for a child process that does not end"
+			h.next("look at the child: gdb -p, or meshdiag save CHILD and meshdiag core")
+		}
 		if s.who >= 0 && s.graph.Waits[s.who].Text != "" {
 			h.Summary = fmt.Sprintf("Thread %s %s. %s", c.threadLabel(s.who), s.graph.Waits[s.who].Text, c.threadSummary())
 		}
-		h.next("find the other end: ls -l /proc/PID/fd; ss -tnp; give the operation a time limit")
+		if s.who >= 0 && s.graph.Waits[s.who].Kind != waits.Child {
+			h.next("find the other end: ls -l /proc/PID/fd; ss -tnp; give the operation a time limit")
+		}
 	case s.locked > 0:
 		h.Title = "It hangs: " + who + " waits for a lock or an answer that does not come"
 		h.next("find who took what " + who + " waits for, and why it does not give it back")
@@ -143,6 +149,20 @@ func (c *Case) describeHang(h *Hypothesis, s stalled) {
 	if v.suspect >= 0 {
 		h.next(c.disassemble(h.Blame.Symbol))
 	}
+}
+
+// blockedOn is what the thread that tells most waits for from outside of the process.
+func (c *Case) blockedOn(s stalled) string {
+	if s.who < 0 {
+		return "input or output"
+	}
+	switch w := &s.graph.Waits[s.who]; w.Kind {
+	case waits.Child:
+		return "the end of a child process"
+	case waits.Accept:
+		return "a connection"
+	}
+	return "input or output"
 }
 
 // describeRing tells of threads that wait for each other.
@@ -209,7 +229,7 @@ func (c *Case) describeChain(h *Hypothesis, s stalled, who string) {
 	h.Summary = fmt.Sprintf("%s, and %s%s. %s", first, probably, others, c.waitersWords(g, last))
 	switch h.Kind {
 	case kindBlockedIO:
-		h.Title = fmt.Sprintf("It hangs: %s waits for input or output that does not come, and %s%s", who, probably, others)
+		h.Title = fmt.Sprintf("It hangs: %s waits for %s that does not come, and %s%s", who, c.blockedOn(s), probably, others)
 		h.next("give the operation a time limit, and do not hold a lock over it", "find the other end: ls -l /proc/PID/fd; ss -tnp")
 	case kindSpin:
 		c.describeSpin(h, s, who, ", and "+probably+others)

@@ -233,7 +233,10 @@ func findPeers(w *crash.World, pid int, inodes map[uint64][]int) {
 				continue
 			}
 			for _, i := range inodes[n] {
-				addPeer(&w.Files[i], other)
+				f := &w.Files[i]
+				if f.Kind != crash.FilePipe || opposite(pid, f.FD, other, e.Name()) {
+					addPeer(f, other)
+				}
 			}
 		}
 	}
@@ -241,6 +244,25 @@ func findPeers(w *crash.World, pid int, inodes map[uint64][]int) {
 		f := &w.Files[i]
 		f.Alone = f.Kind == crash.FilePipe && len(f.Peers) == 0 && !hidden
 	}
+}
+
+// opposite reports whether descriptors of two processes are different ends of a pipe, by their access modes; true when that is
+// not known.
+func opposite(pid, fd, other int, name string) bool {
+	a, ok1 := accessMode(pid, strconv.Itoa(fd))
+	b, ok2 := accessMode(other, name)
+	return !ok1 || !ok2 || a != b || a == unix.O_RDWR
+}
+
+// accessMode is the access mode of a descriptor: "flags:" with an octal number (proc_pid_fdinfo(5)).
+func accessMode(pid int, fd string) (int64, bool) {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "fdinfo", fd))
+	if err != nil {
+		return 0, false
+	}
+	text, _ := statusField(data, "flags")
+	n, err := strconv.ParseInt(text, 8, 64)
+	return n & unix.O_ACCMODE, err == nil
 }
 
 // maxPeers bounds how many processes are named for one descriptor.

@@ -259,7 +259,7 @@ func fileWords(f *crash.File) string {
 		return socketWords(f) + peers(f)
 	case crash.FilePipe:
 		if f.Alone {
-			return "a pipe that no other process has open"
+			return "a pipe whose other end no other process has"
 		}
 		return "a pipe" + peers(f)
 	case crash.FileTerminal:
