@@ -3,7 +3,7 @@ SHELL := /bin/bash
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help build install demo test lint bench bench-accuracy tools lab clean
+.PHONY: help build install demo test lint bench bench-accuracy worlds tools lab clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
@@ -38,6 +38,9 @@ bench: tools build ## whole-process time and memory against gdb and the untraced
 
 bench-accuracy: tools build ## run every labelled fault of the lab and grade the reports
 	@$(GO) run ./bench/accuracy --meshdiag bin/meshdiag
+
+worlds: tools build ## run a sound program in worlds that are broken, and print the table of the README
+	@$(GO) run ./bench/worlds --meshdiag bin/meshdiag
 
 clean: ## remove what was built here
 	rm -rf bin .cache lab/target

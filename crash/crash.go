@@ -12,6 +12,7 @@ import "time"
 // "unknown" value; they are never filled with a guess.
 type Crash struct {
 	Target   Target
+	Process  *Process // nil when nothing is known of it
 	Outcome  Outcome
 	Threads  []Thread // all threads at the freeze, the leader first, then by rising TID
 	Focus    int      // index into Threads of the thread the report is about; -1 when there is none (it exited)
@@ -21,7 +22,9 @@ type Crash struct {
 	Output   Output
 	Panics   []Sighting // first-chance sightings before the last one (panics caught, signals handled), oldest first
 	Warnings []string   // what could not be observed and why, in sentences
-	World    *World     // nil when it was not asked: only where threads are seen waiting
+
+	Incomplete bool   // a core that is cut short or damaged: there was more to observe
+	World      *World // nil when it was not asked: only where threads are seen waiting
 }
 
 // Source says where an observation came from.
@@ -68,9 +71,18 @@ type Outcome struct {
 	CoreDumped  bool
 	Elapsed     time.Duration // since launch; 0 when unknown
 	LaunchError string        // one clear sentence; set when End == EndLaunchFailed
+	LaunchKind  LaunchKind    // why, in one word
+	LaunchNext  []string      // what to type or do
 	// OOMKillSeen is true when the process ended by SIGKILL and the kernel's out-of-memory killer ended some process on this
 	// machine while it ran; false also when that is not known.
 	OOMKillSeen bool
+	Sender      *OtherProcess // who sent the fatal signal; nil when nobody did, or it is not known
+	Forwarded   bool          // the signal was sent to the observer, which passed it on
+	Asked       int           // number of a signal that asks a program to end (SIGTERM, SIGINT, SIGHUP, SIGQUIT) and that a handler of it took; 0 none
+	CPU         time.Duration // processor time of the whole process at its end; 0 unknown
+	Limits      *Limits       // nil unknown; asked only where a signal may stem from one
+	OOM         *OOMKills     // nil unless it ended by SIGKILL under observation
+	Children    []DeadChild   // the last ones, oldest first
 }
 
 // End is the raw way a process ended.
@@ -86,11 +98,14 @@ const (
 
 // Signal is a siginfo_t in the parts that matter (linux/include/uapi/asm-generic/siginfo.h).
 type Signal struct {
-	Number  int
-	Code    int    // si_code; 0x80 SI_KERNEL means that Address says nothing
-	Address uint64 // si_addr of a fault signal
-	PID     int    // si_pid for signals that were sent (SI_USER, SI_TKILL), else 0
-	UID     int
+	Number int
+	Code   int // si_code; 0x80 SI_KERNEL means that Address says nothing
+	// CodeUnknown is true when only the number is known: a core without siginfo, or SIGKILL, whose
+	// siginfo the kernel shows nobody. Code and Address then mean nothing.
+	CodeUnknown bool
+	Address     uint64 // si_addr of a fault signal
+	PID         int    // si_pid for signals that were sent (SI_USER, SI_TKILL), else 0
+	UID         int
 }
 
 // Thread is one thread at the freeze.
@@ -113,6 +128,12 @@ type Thread struct {
 	Activity  *Activity // over the same window; nil when it was not measured
 	Motion    *Motion   // of a thread that ran; nil otherwise
 }
+
+// compatCS is the code segment selector of 32-bit code in a user process (__USER32_CS, linux/arch/x86/include/asm/segment.h).
+const compatCS = 0x23
+
+// Runs32 reports whether the thread ran 32-bit code, whose bytes mean other instructions and whose stack has other frames.
+func (t *Thread) Runs32() bool { return t.RegsOK && t.Regs.CS == compatCS }
 
 // Syscall is the system call a thread was stopped in.
 type Syscall struct {
@@ -138,7 +159,18 @@ type Mapping struct {
 	Path     string // file path, "[heap]", "[stack]", "[vdso]" or ""
 	Deleted  bool   // the file was deleted or replaced after it was mapped
 	FileSize int64  // size of the file at the freeze; -1 unknown
+	Traits   Traits // what decides whether it goes into a core
 }
+
+// Traits are what /proc/PID/smaps tells of a mapping beyond maps, as far as it matters for core dumps.
+type Traits uint8
+
+const (
+	TraitsKnown Traits = 1 << iota // the other bits were read
+	OwnPages                       // private pages that the process has written, in memory or in swap
+	DontDump                       // not to be dumped: madvise(MADV_DONTDUMP), or memory of a device
+	HugePages                      // of hugetlbfs
+)
 
 // Perms is a set of mapping permissions.
 type Perms uint8

@@ -1,8 +1,10 @@
 package crash
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"iter"
 )
 
 // Memory reads the memory of the observed process. Implementations are safe for use by one goroutine at a time.
@@ -10,6 +12,14 @@ type Memory interface {
 	// ReadMemory fills buf from addr. It returns how many bytes were read from the start; when that is less than
 	// len(buf), err is an *UnreadableError naming the first address that failed. It never fills in zeros.
 	ReadMemory(buf []byte, addr uint64) (n int, err error)
+}
+
+// Sparse is a Memory that knows where nobody wrote.
+type Sparse interface {
+	Memory
+	// Touched yields the runs of pages within [from, to) that may hold anything but zeros, by rising address. It is for private
+	// memory that is of no file.
+	Touched(from, to uint64) iter.Seq2[uint64, uint64]
 }
 
 // UnreadableError says that memory at Addr could not be read, and why: not mapped, or not in the core.
@@ -43,19 +53,28 @@ func ReadUint(m Memory, addr uint64, size int) (uint64, error) {
 	return binary.LittleEndian.Uint64(b[:]), nil
 }
 
-// ReadCString reads bytes up to a NUL, at most max.
+// ReadCString reads bytes up to a NUL, at most max, and no page behind it. A string that memory ends before its NUL is
+// returned as far as it goes.
 func ReadCString(m Memory, addr uint64, max int) (string, error) {
-	buf := make([]byte, max)
-	n, err := m.ReadMemory(buf, addr)
-	for i, c := range buf[:n] {
-		if c == 0 {
-			return string(buf[:i]), nil
+	const pageSize = 4096
+	var text []byte
+	var page [pageSize]byte
+	for len(text) < max {
+		at := addr + uint64(len(text))
+		want := min(max-len(text), pageSize-int(at%pageSize))
+		n, err := m.ReadMemory(page[:want], at)
+		if i := bytes.IndexByte(page[:n], 0); i >= 0 {
+			return string(append(text, page[:i]...)), nil
+		}
+		text = append(text, page[:n]...)
+		if len(text) == 0 && err != nil {
+			return "", err
+		}
+		if n < want {
+			break
 		}
 	}
-	if n == 0 {
-		return "", err
-	}
-	return string(buf[:n]), nil
+	return string(text), nil
 }
 
 // NoMemory is a Memory in which nothing is readable.

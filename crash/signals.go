@@ -17,7 +17,8 @@ func (s *Signal) Name() string {
 	return fmt.Sprintf("SIG%d", s.Number)
 }
 
-// IsFault reports whether the signal was raised by the processor for what an instruction did, as opposed to sent.
+// IsFault reports whether the signal was raised by the processor for what an instruction did, as opposed to sent. Where the
+// code is not known it goes by the number alone.
 func (s *Signal) IsFault() bool {
 	if s == nil || s.Sent() {
 		return false
@@ -30,10 +31,10 @@ func (s *Signal) IsFault() bool {
 }
 
 // Sent reports whether a process sent the signal (kill, tgkill, sigqueue, a timer) rather than the kernel for a fault.
-func (s *Signal) Sent() bool { return s != nil && s.Code <= 0 }
+func (s *Signal) Sent() bool { return s != nil && !s.CodeUnknown && s.Code <= 0 }
 
 // HasAddress reports whether Address means anything: for a sent signal or SI_KERNEL it does not.
-func (s *Signal) HasAddress() bool { return s.IsFault() && s.Code != SIKernel }
+func (s *Signal) HasAddress() bool { return s.IsFault() && s.Code != SIKernel && !s.CodeUnknown }
 
 // codeNames are the si_code values per signal (asm-generic/siginfo.h).
 var codeNames = map[unix.Signal][]string{
@@ -49,8 +50,11 @@ var codeNames = map[unix.Signal][]string{
 var generalCodes = map[int]string{0: "SI_USER", -1: "SI_QUEUE", -2: "SI_TIMER", -3: "SI_MESGQ", -4: "SI_ASYNCIO",
 	-5: "SI_SIGIO", -6: "SI_TKILL", SIKernel: "SI_KERNEL"}
 
-// CodeName is the name of si_code for this signal, or the number.
+// CodeName is the name of si_code for this signal, or the number; "" when it is not known.
 func (s *Signal) CodeName() string {
+	if s.CodeUnknown {
+		return ""
+	}
 	if n, ok := generalCodes[s.Code]; ok {
 		return n
 	}

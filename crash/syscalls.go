@@ -6,17 +6,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syscallNames are the system calls of x86-64 in which threads are usually found waiting, and those around a death
-// (arch/x86/entry/syscalls/syscall_64.tbl).
-var syscallNames = map[int64]string{
-	0: "read", 1: "write", 7: "poll", 16: "ioctl", 17: "pread64", 18: "pwrite64", 19: "readv", 20: "writev", 23: "select", 24: "sched_yield",
-	34: "pause", 35: "nanosleep", 42: "connect", 43: "accept", 44: "sendto", 45: "recvfrom", 46: "sendmsg", 47: "recvmsg", 61: "wait4", 62: "kill",
-	65: "semop", 70: "msgrcv", 72: "fcntl", 73: "flock", 74: "fsync", 75: "fdatasync", 128: "rt_sigtimedwait", 130: "rt_sigsuspend",
-	60: "exit", 200: "tkill", 202: "futex", 208: "io_getevents", 219: "restart_syscall", 230: "clock_nanosleep", 231: "exit_group",
-	232: "epoll_wait", 234: "tgkill", 247: "waitid", 257: "openat", 270: "pselect6", 271: "ppoll", 281: "epoll_pwait", 288: "accept4",
-	299: "recvmmsg", 441: "epoll_pwait2", 449: "futex_waitv",
-}
-
 // SyscallName is the name of an x86-64 system call, or "system call N" for one that the table does not hold.
 func SyscallName(number int64) string {
 	if n, ok := syscallNames[number]; ok {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,26 +41,62 @@ func damaged(t *testing.T, path, what string) (*report.Report, error) {
 	return r, err
 }
 
-// damageCore is a core to damage, and the number of bytes in front that are headers and notes.
-func damageCore(t *testing.T) (path string, head int) {
-	exe := compile(t, &victim{Source: "null.c"})
-	path = filepath.Join(t.TempDir(), "saved.core")
-	diagnosedWith(t, RunOptions{Path: exe, SaveCore: path})
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The first load segment follows the notes: program header 1, p_offset (gABI, figure 5-1).
-	head = int(data[64+56+8]) | int(data[64+56+9])<<8 | int(data[64+56+10])<<16
-	if head < 4096 || head > len(data) {
-		t.Fatalf("headers and notes of %d bytes", head)
-	}
-	return path, head
+// damageCore is a core to damage.
+type damageCore struct {
+	name    string
+	path    string
+	head    int // bytes of headers and notes in front of the memory
+	changes int // single bytes to change
 }
 
-// TestCutCore cuts a core at 200 places, all headers among them.
+// damageCores are one of each shape: small, with a stack that ended after very many frames, and with many threads, whose notes
+// are most of the headers.
+func damageCores(t *testing.T) []damageCore {
+	threads := filepath.Join(t.TempDir(), "many.c")
+	if err := os.WriteFile(threads, []byte(manyThreads), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	many := filepath.Join(t.TempDir(), "many")
+	if out, err := exec.Command("gcc", "-O1", "-pthread", "-o", many, threads).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var all []damageCore
+	for _, c := range []struct {
+		name    string
+		exe     string
+		changes int
+	}{
+		{"small", compiled(t, &victim{Source: "null.c"}), 1000},
+		{"deep recursion", compiled(t, &victim{Source: "recursion.c"}), 60},
+		{"many threads", many, 200},
+	} {
+		d := damageCore{name: c.name, path: filepath.Join(t.TempDir(), "saved.core"), changes: c.changes}
+		if os.Getenv("MESHDIAG_LAW") == "all" {
+			d.changes = 10000
+		}
+		diagnosedWith(t, RunOptions{Path: c.exe, SaveCore: d.path})
+		data, err := os.ReadFile(d.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The first load segment follows the notes: program header 1, p_offset (gABI, figure 5-1).
+		d.head = int(data[64+56+8]) | int(data[64+56+9])<<8 | int(data[64+56+10])<<16
+		if d.head < 4096 || d.head > len(data) {
+			t.Fatalf("%s: headers and notes of %d bytes", c.name, d.head)
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// TestCutCore cuts each core at more than 200 places, headers among them.
 func TestCutCore(t *testing.T) {
-	path, head := damageCore(t)
+	for _, c := range damageCores(t) {
+		t.Run(c.name, func(t *testing.T) { cutCore(t, c.path, c.head) })
+	}
+}
+
+func cutCore(t *testing.T, path string, head int) {
 	info, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
@@ -71,9 +108,15 @@ func TestCutCore(t *testing.T) {
 	for i := range int64(20) {
 		cuts = append(cuts, 64+56*i-1, 64+56*i)
 	}
-	for _, cut := range cuts {
-		short := filepath.Join(t.TempDir(), "cut")
-		copyStart(t, path, short, cut)
+	slices.Sort(cuts)
+	short := filepath.Join(t.TempDir(), "cut")
+	if out, err := exec.Command("cp", "--sparse=always", path, short).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, cut := range slices.Backward(cuts) {
+		if err := os.Truncate(short, cut); err != nil {
+			t.Fatal(err)
+		}
 		r, err := damaged(t, short, "cut")
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
@@ -87,23 +130,14 @@ func TestCutCore(t *testing.T) {
 	}
 }
 
-func copyStart(t *testing.T, from, to string, n int64) {
-	t.Helper()
-	if out, err := exec.Command("cp", "--sparse=always", from, to).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	if err := os.Truncate(to, n); err != nil {
-		t.Fatal(err)
+// TestDamagedCore changes single bytes of headers and notes, each in a sound core; MESHDIAG_LAW=all changes 10,000 of each.
+func TestDamagedCore(t *testing.T) {
+	for _, c := range damageCores(t) {
+		t.Run(c.name, func(t *testing.T) { changeCore(t, c.path, c.head, c.changes) })
 	}
 }
 
-// TestDamagedCore changes single bytes of headers and notes, each in a sound core.
-func TestDamagedCore(t *testing.T) {
-	path, head := damageCore(t)
-	changes := 1000
-	if os.Getenv("MESHDIAG_LAW") == "all" {
-		changes = 10000
-	}
+func changeCore(t *testing.T, path string, head, changes int) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)

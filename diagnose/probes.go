@@ -22,11 +22,12 @@ const (
 	ProbeArtefact = "artefact"
 	ProbeDatabase = "database"
 	ProbeLimits   = "limits"
+	ProbeLoader   = "loader"
 	ProbePorts    = "ports"
 )
 
 // ProbeNames lists them.
-var ProbeNames = []string{ProbeArtefact, ProbeDatabase, ProbeLimits, ProbePorts}
+var ProbeNames = []string{ProbeArtefact, ProbeDatabase, ProbeLimits, ProbeLoader, ProbePorts}
 
 // Probes say which probes run. The zero value leaves it to the outcome: only the artefact's, which costs a few stat calls,
 // runs always.
@@ -54,6 +55,7 @@ func (w *walk) checks() []heuristics.Check {
 		{ProbeDatabase, w.suggestsDatabase, w.askDatabase},
 		{ProbePorts, w.suggestsPorts, w.askPorts},
 		{ProbeLimits, w.suggestsLimits, w.askLimits},
+		{ProbeLoader, w.suggestsLoader, w.askLoader},
 	}
 	answers := make([][]probe.Check, len(asked))
 	var all sync.WaitGroup
@@ -72,39 +74,6 @@ func (w *walk) checks() []heuristics.Check {
 		}
 	}
 	return out
-}
-
-// askArtefact compares the executable with what it was made of. Without a profile nobody knows what that was, and only
-// a file that changed under the program is worth a word.
-func (w *walk) askArtefact(context.Context) []probe.Check {
-	var out []probe.Check
-	if c, ok := probe.Replaced(w.end.Mappings); ok && (!c.OK || w.prof != nil) {
-		out = append(out, c)
-	}
-	if w.prof != nil && w.end.Target.ExePath != "" {
-		if c, ok := probe.Fresh(w.end.Target.ExePath, w.prof.Artefacts); ok {
-			out = append(out, c)
-		}
-		if c, ok := w.otherRuntime(); ok {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// otherRuntime says that the profile that was asked for is not the one that the executable's symbols tell.
-func (w *walk) otherRuntime() (probe.Check, bool) {
-	main, ok := w.sym.Main()
-	if w.options.Profile == "" || !ok {
-		return probe.Check{}, false
-	}
-	is := profile.Recognise(func(symbol string) bool { return w.sym.MentionsSymbol(main, symbol) })
-	if is == nil || is.ID == w.prof.ID || is.Prefix == w.prof.Prefix {
-		return probe.Check{}, false
-	}
-	return probe.Check{ID: "artefact-runtime", Cause: "stale-artifact",
-		Detail: "the executable carries the runtime of " + is.Title + " (functions " + is.Prefix + "...), not that of " + w.prof.Title + " which was expected",
-		Next:   []string{"build it again with the other compiler, or leave --profile out"}}, true
 }
 
 func (w *walk) points(cause string) bool {
@@ -154,11 +123,16 @@ func (w *walk) askDatabase(ctx context.Context) []probe.Check {
 	if w.prof != nil && w.prof.Database != nil {
 		want, names = w.prof.Database, w.prof.Database.Env
 	}
-	url, from := probe.DatabaseURL(w.executable(), w.end.Target.Env, names)
+	constants := probe.ReadConstants(w.executable())
+	url, variable := constants.DatabaseURL(w.end.Target.Env, names)
 	if url == "" {
 		return nil
 	}
-	checks := probe.Database(ctx, url, want, w.partitionsFrom(want))
+	checks := probe.Database(ctx, probe.Use{URL: url, Variable: variable, Want: want, Days: w.partitionsFrom(want), Constants: constants})
+	from := "a constant in the executable"
+	if variable != "" {
+		from = "the environment variable " + variable
+	}
 	checks[0].Detail += " (the program has the address from " + from + ")"
 	return checks
 }
@@ -172,20 +146,40 @@ func (w *walk) executable() string {
 }
 
 // partitionsFrom is the day from which on partitions must exist: the program makes them itself in one of its start-up
-// steps, so before that step nothing can be expected.
+// steps, so before it is past that step nothing can be expected.
 func (w *walk) partitionsFrom(want *profile.Database) time.Time {
 	if want == nil || want.Partitions.Table == "" {
 		return time.Time{}
 	}
+	came := false
 	for _, s := range w.c.Startup.Steps {
-		if s.ID == want.Partitions.After && s.Seen {
+		came = came || s.ID == want.Partitions.After
+		if came && s.Seen {
 			return time.Now().UTC()
 		}
 	}
 	return time.Time{}
 }
 
-func (w *walk) suggestsPorts() bool { return w.points("port-in-use") }
+func (w *walk) suggestsPorts() bool {
+	_, lost := w.lostPeer()
+	return lost || w.points("port-in-use")
+}
+
+// lostPeer is the descriptor that a thread was writing to when SIGPIPE came.
+func (w *walk) lostPeer() (fd int, ok bool) {
+	s, t := w.end.Outcome.Signal, w.end.FocusThread()
+	if s == nil || s.Number != int(unix.SIGPIPE) || t == nil || t.Syscall == nil {
+		return 0, false
+	}
+	switch t.Syscall.Number {
+	case unix.SYS_WRITE, unix.SYS_WRITEV, unix.SYS_PWRITEV, unix.SYS_PWRITEV2, unix.SYS_SENDTO, unix.SYS_SENDMSG, unix.SYS_SENDMMSG, unix.SYS_SENDFILE:
+		return int(int32(t.Syscall.Args[0])), true
+	case unix.SYS_SPLICE:
+		return int(int32(t.Syscall.Args[2])), true
+	}
+	return 0, false
+}
 
 // portIn finds the port in a line about an address that is in use: the last number behind a colon.
 var portIn = regexp.MustCompile(`:(\d{1,5})\b`)
@@ -197,6 +191,11 @@ func (w *walk) askPorts(context.Context) []probe.Check {
 		if port > 0 && port < 1<<16 && !asked[port] {
 			asked[port] = true
 			out = append(out, probe.PortFree(port, w.end.Target.PID, what, kind))
+		}
+	}
+	if fd, ok := w.lostPeer(); ok {
+		if c, ok := probe.Peer(w.end.Target.PID, fd); ok {
+			out = append(out, c)
 		}
 	}
 	for i := range w.c.Messages {
@@ -225,42 +224,4 @@ func (w *walk) serverOn(port int) string {
 		}
 	}
 	return "program"
-}
-
-// suggestsLimits reports whether the program was refused memory or ended by somebody who does not say why.
-func (w *walk) suggestsLimits() bool {
-	s := w.end.Outcome.Signal
-	if w.c.Kind == crash.Killed && s != nil && s.Number == int(unix.SIGKILL) || w.points("out-of-memory") {
-		return true
-	}
-	return slices.ContainsFunc(w.end.Output.Lines, func(l crash.OutputLine) bool {
-		return strings.Contains(l.Text, "Too many open files") || strings.Contains(l.Text, "os error 24")
-	})
-}
-
-func (w *walk) askLimits(context.Context) []probe.Check {
-	checks := probe.Limits(w.end.Target.PID)
-	if checks == nil {
-		checks = probe.Limits(0) // it is gone; what it had it had from us
-	}
-	if !w.end.Outcome.OOMKillSeen {
-		// The group's counter goes back to its beginning: without a victim in this time it tells of others.
-		checks = slices.DeleteFunc(checks, func(c probe.Check) bool { return !c.OK && c.ID == probe.CgroupMemory })
-	}
-	if slices.Contains(w.options.Probes.Only, ProbeLimits) {
-		checks = append(checks, probe.Debugging()...) // no reason for an end, but good to know for who asks
-	}
-	return checks
-}
-
-// staleWarnings say first of all that what ran may not be what was built last: every cause below is then one of an old
-// program.
-func staleWarnings(checks []heuristics.Check) []string {
-	var out []string
-	for _, c := range checks {
-		if !c.OK && c.Cause == "stale-artifact" {
-			out = append(out, said("Before the cause, look at the artefact: "+c.Detail+"."))
-		}
-	}
-	return out
 }

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"meshdiag/crash"
 	"meshdiag/heuristics"
@@ -23,6 +24,7 @@ func (w *walk) base() *report.Report {
 		Tool:   report.Tool{Version: w.options.Version},
 		Target: report.Target{Path: report.Clean(c.Target.Path), Args: report.MaskArgs(c.Target.Args), Arch: c.Target.Arch,
 			Source: string(c.Target.Source)},
+		Process:    process(c),
 		Outcome:    w.outcome(),
 		Provenance: []report.Step{}, Causes: []report.Cause{}, RuledOut: []report.RuledOut{}, Threads: []report.Stack{},
 		Output: w.output(), Checks: []report.Check{}, Warnings: []string{},
@@ -52,16 +54,49 @@ func (w *walk) report() *report.Report {
 	if w.skipped > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("The stacks of %d of %d threads were not read.", w.skipped, len(w.crash.Threads)))
 	}
+	if f := w.c.Fault; f != nil {
+		for _, s := range f.Inconsistent {
+			r.Warnings = append(r.Warnings, said("Signal, registers and code do not belong together: "+s+"."))
+		}
+	}
+	for _, s := range w.fetchNotes() {
+		r.Warnings = append(r.Warnings, said(s))
+	}
 	for _, m := range w.sym.Modules() {
-		if m.Problem != "" {
+		if m.Problem != "" && (m.Path != "[vdso]" || w.leadsThrough(m)) {
 			r.Warnings = append(r.Warnings, said(m.Problem))
 		}
+	}
+	if files := w.unchecked(); len(files) > 0 {
+		r.Warnings = append(r.Warnings, said("Taken without a build ID to check it by: "+strings.Join(files, ", ")+"."))
 	}
 	r.Warnings = append(staleWarnings(w.c.Checks), r.Warnings...)
 	for _, x := range w.c.Checks {
 		r.Checks = append(r.Checks, report.Check{ID: x.ID, OK: x.OK, Detail: said(x.Detail)})
 	}
 	return r
+}
+
+// unchecked are the files of modules on a stack that were taken without knowing whether they are the ones that were mapped.
+func (w *walk) unchecked() (files []string) {
+	for _, m := range w.sym.Modules() {
+		if m.File() != "" && !m.Verified && w.leadsThrough(m) {
+			files = append(files, m.File())
+		}
+	}
+	return files
+}
+
+// leadsThrough reports whether a stack has a frame in m.
+func (w *walk) leadsThrough(m *symbols.Module) bool {
+	for i := range w.c.Stacks {
+		for k := range w.c.Stacks[i].Frames {
+			if w.c.Stacks[i].Frames[k].Module == m {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // said makes a sentence that may quote the target fit for a report: no control sequence, no secret.
@@ -100,6 +135,9 @@ func (w *walk) outcome() report.Outcome {
 		kind = w.c.Kind
 	}
 	r := report.Outcome{Kind: string(kind), Detail: opt(o.LaunchError)}
+	if by := w.c.SentBy(); by != "" {
+		r.Detail = opt(strings.ToUpper(by[:1]) + by[1:] + ".")
+	}
 	if o.End == crash.EndExit {
 		r.ExitCode = &o.ExitCode
 	}

@@ -30,6 +30,7 @@ type VerifyOptions struct {
 	Args     []string
 	Boot     time.Duration     // for the program's servers to listen
 	Settle   time.Duration     // how long it must stay well after that
+	Keep     bool              // let it run on when all holds
 	Stdout   *os.File          // where the target's output goes
 	Progress func(what string) // told before each check; nil for none
 }
@@ -48,6 +49,7 @@ type Verification struct {
 	Target string
 	Checks []Verified
 	BootS  float64        // until its servers listened; 0 when they never did
+	Kept   int            // process that was left running; 0 none
 	Report *report.Report // of its end
 }
 
@@ -59,14 +61,14 @@ func (v *Verification) OK() bool {
 // endTimeout is how long a program may take to end by itself after SIGTERM.
 const endTimeout = 2 * time.Second
 
-// Verify boots a program under the tracer, checks what a person would check by hand, and ends it. What must hold is the
-// profile's data.
+// Verify boots a program under the tracer, checks what a person would check by hand, and ends it, or lets it run on. What
+// must hold is the profile's data.
 func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 	prof, err := profileOf(o.Profile, o.Path)
 	if err != nil {
 		return nil, err
 	}
-	v := verifier{o: o, prof: prof, env: os.Environ(), exe: o.Path, done: make(chan struct{}), result: Verification{Target: o.Path}}
+	v := verifier{o: o, prof: prof, env: os.Environ(), exe: o.Path, done: make(chan struct{}), leave: make(chan struct{}), result: Verification{Target: o.Path}}
 	if path, err := exec.LookPath(o.Path); err == nil {
 		v.exe = path
 	}
@@ -80,11 +82,20 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 	before := v.freePorts()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	how := tracer.Options{Path: o.Path, Args: o.Args, Stdout: o.Stdout, Stderr: o.Stdout,
+		Breakpoints: panicSymbols, Resolve: resolve, Inspect: v.inspect, Leave: v.leave}
+	if o.Keep { // a program that outlives us has no terminal to read from
+		null, err := os.Open(os.DevNull)
+		if err != nil {
+			return nil, err
+		}
+		defer null.Close()
+		how.Stdin = null
+	}
 	var failed error
 	go func() {
 		defer close(v.done)
-		_, failed = tracer.Run(ctx, tracer.Options{Path: o.Path, Args: o.Args, Stdout: o.Stdout, Stderr: o.Stdout,
-			Breakpoints: panicSymbols, Resolve: resolve, Inspect: v.inspect})
+		_, failed = tracer.Run(ctx, how)
 	}()
 	v.boot(ctx, before)
 	v.world(ctx)
@@ -95,6 +106,9 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 	}
 	v.story()
 	v.result.Report = v.rep
+	if v.left {
+		v.keepIfWell()
+	}
 	return &v.result, nil
 }
 
@@ -118,7 +132,10 @@ type verifier struct {
 	pid    int
 	taken  map[string]bool // servers whose port another process held before the launch
 	alive  bool            // it lived until then
-	done   chan struct{}   // closed when the program is gone
+	done   chan struct{}   // closed when the program is gone, or left
+	leave  chan struct{}   // closed to let it go
+	left   bool
+	crew   map[int]string // its threads when its servers listened, with their names
 	result Verification
 
 	// Set by inspect, read after done.
@@ -165,6 +182,7 @@ func (v *verifier) boot(ctx context.Context, before []probe.Check) {
 		}
 		if v.pid != 0 && v.listening() {
 			v.result.BootS = time.Since(begin).Seconds()
+			v.crew = threadNames(v.pid)
 			return
 		}
 		if v.over(ctx, 20*time.Millisecond) {
@@ -190,7 +208,7 @@ func (v *verifier) over(ctx context.Context, wait time.Duration) bool {
 
 func (v *verifier) listening() bool {
 	for _, s := range v.servers() {
-		if !v.taken[s.ID] && !slices.ContainsFunc(probe.Holders(probe.ServerPort(s, v.env)), func(h probe.Holder) bool { return h.PID == v.pid }) {
+		if !v.taken[s.ID] && !probe.Listens(v.pid, probe.ServerPort(s, v.env)) {
 			return false
 		}
 	}
@@ -226,12 +244,13 @@ func (v *verifier) world(ctx context.Context) {
 		return
 	}
 	v.o.Progress("the database has what the program needs")
-	url, _ := probe.DatabaseURL(v.exe, v.env, v.prof.Database.Env)
+	constants := probe.ReadConstants(v.exe)
+	url, variable := constants.DatabaseURL(v.env, v.prof.Database.Env)
 	if url == "" {
 		v.add(Verified{ID: "database-url", Detail: "no database URL was found in the program or its environment"})
 		return
 	}
-	for _, c := range probe.Database(ctx, url, v.prof.Database, time.Now().UTC()) {
+	for _, c := range probe.Database(ctx, probe.Use{URL: url, Variable: variable, Want: v.prof.Database, Days: time.Now().UTC(), Constants: constants}) {
 		v.add(verified(c))
 	}
 }
@@ -240,10 +259,54 @@ func (v *verifier) world(ctx context.Context) {
 func (v *verifier) settle(ctx context.Context) {
 	v.o.Progress("it stays alive for " + v.o.Settle.String())
 	v.alive = !v.over(ctx, v.o.Settle)
+	if v.alive && v.prof != nil && v.prof.Verify.ThreadsStay && v.crew != nil {
+		v.add(v.threads())
+	}
 }
 
-// end ends the program: politely, then not.
+// threads checks that nobody of those who were there when the servers listened is gone: a worker may end without a word.
+func (v *verifier) threads() Verified {
+	now := threadNames(v.pid)
+	var gone []string
+	for tid, name := range v.crew {
+		if _, there := now[tid]; !there {
+			gone = append(gone, fmt.Sprintf("%d (%s)", tid, name))
+		}
+	}
+	slices.Sort(gone)
+	if len(gone) == 0 {
+		return Verified{ID: "threads", OK: true, Detail: fmt.Sprintf("all %d threads of its start-up are there", len(v.crew))}
+	}
+	return Verified{ID: "threads", Detail: said(fmt.Sprintf("%d of the %d threads of its start-up ended while it ran: %s", len(gone), len(v.crew), strings.Join(gone, ", "))),
+		Next: []string{"a worker that ends leaves its work undone: look at what it printed last (--output-too)"}}
+}
+
+// threadNames are the threads of a process; nil when it is gone.
+func threadNames(pid int) map[int]string {
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return nil
+	}
+	names := map[int]string{}
+	for _, e := range entries {
+		tid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/comm", pid, tid))
+		names[tid] = strings.TrimSpace(string(name))
+	}
+	return names
+}
+
+// end ends the program, politely, then not; or lets it go while all holds.
 func (v *verifier) end(kill func()) {
+	if v.o.Keep && v.alive && v.pid != 0 && v.result.OK() {
+		close(v.leave)
+		<-v.done
+		v.left = v.failed == nil && v.walk != nil && v.walk.end.Outcome.End == crash.EndRunning
+		return
+	}
 	if v.alive && v.pid != 0 {
 		_ = unix.Kill(v.pid, unix.SIGTERM) // it may just have ended by itself
 		select {
@@ -255,6 +318,21 @@ func (v *verifier) end(kill func()) {
 	<-v.done
 }
 
+// keepIfWell ends a program that was let go when what it had printed does not hold.
+func (v *verifier) keepIfWell() {
+	if v.result.OK() {
+		v.result.Kept = v.pid
+		return
+	}
+	_ = unix.Kill(v.pid, unix.SIGTERM)
+	for deadline := time.Now().Add(endTimeout); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if got, err := unix.Wait4(v.pid, nil, unix.WNOHANG, nil); got == v.pid || err != nil {
+			return
+		}
+	}
+	_ = unix.Kill(v.pid, unix.SIGKILL)
+}
+
 // inspect reads the program's whole life at its end.
 func (v *verifier) inspect(c *crash.Crash) {
 	o := v.o.Options
@@ -264,7 +342,7 @@ func (v *verifier) inspect(c *crash.Crash) {
 		v.rep = w.launchFailed()
 		return
 	}
-	if v.failed = w.names(); v.failed != nil {
+	if v.failed = w.names(context.Background()); v.failed != nil {
 		return
 	}
 	w.story()
@@ -286,12 +364,28 @@ func (v *verifier) story() {
 		if v.rep != nil && v.rep.Outcome.Detail != nil {
 			alive.Detail = *v.rep.Outcome.Detail
 		}
-		if v.rep != nil && len(v.rep.Causes) > 0 {
+		if bad := v.reason(); bad != nil {
+			alive.Detail += ", see " + bad.ID
+		} else if v.rep != nil && len(v.rep.Causes) > 0 {
 			alive.Detail += ": " + v.rep.Causes[0].Title
 			alive.Next = v.rep.Causes[0].Next
 		}
 	}
 	v.add(alive)
+}
+
+// reason is the failed check of the world that the cause of its end points to; nil for none.
+func (v *verifier) reason() *Verified {
+	if v.rep == nil || len(v.rep.Causes) == 0 {
+		return nil
+	}
+	prefix := map[string]string{"database": "database-", "port-in-use": "server-"}[v.rep.Causes[0].ID]
+	for i := range v.result.Checks {
+		if c := &v.result.Checks[i]; prefix != "" && !c.OK && strings.HasPrefix(c.ID, prefix) {
+			return c
+		}
+	}
+	return nil
 }
 
 // steps are the start-up messages that a run must print, in their order.

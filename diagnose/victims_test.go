@@ -8,7 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pelletier/go-toml/v2"
@@ -52,10 +54,58 @@ func allVictims(t testing.TB) []victim {
 	return file.Victim
 }
 
-// compile builds a victim; -O1 keeps its functions apart without keeping every value in memory.
+// builtOnce keeps the victims that several tests run, none of which changes the file.
+var builtOnce struct {
+	sync.Mutex
+	dir   string
+	build map[string]func() (string, error)
+}
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "meshdiag-victims-")
+	if err != nil {
+		panic(err)
+	}
+	builtOnce.dir, builtOnce.build = dir, map[string]func() (string, error){}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// compiled is a victim that was built for all tests.
+func compiled(t testing.TB, v *victim) string {
+	t.Helper()
+	builtOnce.Lock()
+	build := builtOnce.build[v.name()]
+	if build == nil {
+		dir := filepath.Join(builtOnce.dir, strconv.Itoa(len(builtOnce.build)))
+		build = sync.OnceValues(func() (string, error) { return compileIn(dir, v) })
+		builtOnce.build[v.name()] = build
+	}
+	builtOnce.Unlock()
+	exe, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe
+}
+
+// compile builds a victim for one test; -O1 keeps its functions apart without keeping every value in memory.
 func compile(t testing.TB, v *victim, extra ...string) string {
+	t.Helper()
+	exe, err := compileIn(t.TempDir(), v, extra...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe
+}
+
+func compileIn(dir string, v *victim, extra ...string) (string, error) {
 	src := filepath.Join("testdata/victims", v.Source)
-	exe := filepath.Join(t.TempDir(), strings.ReplaceAll(filepath.Base(v.Source), ".", "-"))
+	exe := filepath.Join(dir, strings.ReplaceAll(filepath.Base(v.Source), ".", "-"))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
 	var cmd *exec.Cmd
 	switch filepath.Ext(v.Source) {
 	case ".c":
@@ -67,9 +117,9 @@ func compile(t testing.TB, v *victim, extra ...string) string {
 	}
 	cmd.Args = append(append(cmd.Args, v.Flags...), extra...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+		return "", fmt.Errorf("%v: %v\n%s", cmd.Args, err, out)
 	}
-	return exe
+	return exe, nil
 }
 
 // diagnosed runs a program under meshdiag without any profile.
@@ -94,7 +144,7 @@ func TestVictimsWithoutProfile(t *testing.T) {
 	for _, v := range loadVictims(t) {
 		t.Run(v.name(), func(t *testing.T) {
 			t.Parallel()
-			r := diagnosed(t, compile(t, &v))
+			r := diagnosed(t, compiled(t, &v))
 			if problems := grade(&v, r); len(problems) > 0 {
 				var text bytes.Buffer
 				if err := report.WriteText(&text, r, report.TextOptions{Width: 120}); err != nil {

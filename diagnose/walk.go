@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"context"
+
 	"meshdiag/crash"
 	"meshdiag/heuristics"
 	"meshdiag/profile"
@@ -18,18 +20,18 @@ const (
 )
 
 // Report makes the report of one observation. It reads the process through c.Memory and executables from disk, so for a
-// live process it must be called while the process is frozen.
-func Report(c *crash.Crash, o Options) (*report.Report, error) {
+// live process it must be called while the process is frozen. What is fetched from afar ends with ctx.
+func Report(ctx context.Context, c *crash.Crash, o Options) (*report.Report, error) {
 	w := walk{crash: view(c), end: c, options: o}
 	if c.Outcome.End == crash.EndLaunchFailed {
 		return w.launchFailed(), nil
 	}
-	if err := w.names(); err != nil {
+	if err := w.names(ctx); err != nil {
 		return nil, err
 	}
-	w.story()
-	w.fault()
-	w.causes()
+	w.fenced("reading how far the program got", w.story)
+	w.fenced("the search for where the bad value came from", w.fault)
+	w.fenced("the weighing of causes", w.causes)
 	return w.report(), nil
 }
 
@@ -46,8 +48,8 @@ type walk struct {
 }
 
 // names unwinds the threads and names their frames.
-func (w *walk) names() error {
-	w.sym = symbols.New(w.crash, symbols.Options{Exe: w.options.exe, Sysroot: w.options.sysroot})
+func (w *walk) names(ctx context.Context) error {
+	w.sym = symbols.New(w.crash, symbols.Options{Exe: w.options.exe, Sysroot: w.options.sysroot, Fetch: w.fetch(ctx)})
 	prof, err := choose(w.options.Profile, w.sym)
 	if err != nil {
 		return err
@@ -111,6 +113,10 @@ func (w *walk) fault() {
 	w.c.Calls = a.Calls(st, callersSliced)
 	w.refused(a)
 	w.calls(a)
+	if w.unsaid() {
+		w.refused(a)
+		w.calls(a)
+	}
 }
 
 // causes weighs the evidence.
@@ -119,6 +125,9 @@ func (w *walk) causes() {
 	w.c.Kind = heuristics.Interpret(&w.c)
 	w.c.Checks = w.checks()
 	w.found = heuristics.Run(&w.c)
+	for _, f := range w.found.Failed {
+		mistake(w, "the test for "+f.ID, f.Panic)
+	}
 	if s := w.caughtPanic(); s != nil {
 		w.refocus(s)
 	}

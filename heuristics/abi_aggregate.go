@@ -196,7 +196,7 @@ func (c *Case) pointerForPair() *Hypothesis {
 	symbol, extern := c.sides(s)
 	h := c.abi(kindPtrAsAgg, symbol, extern)
 	callee := c.readable(s.symbol)
-	if i := s.arg - 1; i >= 0 && s.callee.Known {
+	if i := s.arg - 1; i >= 0 && i < len(s.call.Prepared) && s.callee.Known {
 		p := s.call.Prepared[i]
 		h.fact(argUnset(s) && s.callee.Reads[i].Read && s.callee.Reads[i].Width == 1 && p.Set && p.Width == 8, "pair-expected", "shape", wPairExpected,
 			"%s takes a tag in %s and a value in %s; the caller passes one whole word", callee, argument(i), argument(s.arg))

@@ -126,6 +126,7 @@ func intAsPointer(c *Case) *Hypothesis {
 	h.fact(!zero, "value-number", "value", weight, "the value is %s", b.text)
 	h.fact(v.stack.within(v.end(), profile.PartCollector) >= 0, "in-collector", "place", wCollectorFollows,
 		"the collector follows what lies in objects; no call passed it the number")
+	h.fact(c.failedCall() != "", "failed-call", "knowledge", wErrorAsNumber, "-1 is how %s says that it failed", c.failedCall())
 	h.fact(zero && v.result != nil, "value-zero", "value", wZeroNumber, "the value is 0, which is a number too")
 	c.numberOrigin(h, zero)
 	l := c.lastLoad()
@@ -144,8 +145,6 @@ func intAsPointer(c *Case) *Hypothesis {
 		h.fact(c.otherCount(s), "other-count", "count", wOtherCount, "the call does not set as many arguments as the callee takes")
 		j, _ := c.swappedWith(s)
 		h.fact(j >= 0, "swapped", "argument", wSwappedRather, "the number stands where an address belongs, and an address where the number belongs")
-		h.fact(c.kindOf(s.symbol) == profile.KindStd, "one-declaration", "signature", wOneDeclaration, "%s belongs to the standard library, which caller and callee know from one declaration",
-			c.readable(s.symbol))
 		h.fact(argUnset(s), "argument-unset", "argument", wArgUnset, "the caller does not set %s: the number is left over", argument(s.arg))
 	}
 	who := v.suspectName()

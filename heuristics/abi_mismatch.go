@@ -20,7 +20,12 @@ func runABI(c *Case) Finding {
 		truncatedValue, wrongOffset, droppedReturn, callbackConvention}
 	var hs []*Hypothesis
 	for _, k := range kinds {
-		hs = append(hs, k(c))
+		h := k(c)
+		if h != nil && c.kindOf(h.Blame.Extern) == profile.KindStd {
+			h.fact(true, "one-declaration", "signature", wOneDeclaration, "%s belongs to the standard library, which caller and callee know from one declaration",
+				c.readable(h.Blame.Extern))
+		}
+		hs = append(hs, h)
 	}
 	return finding(hs...)
 }

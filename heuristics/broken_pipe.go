@@ -25,6 +25,13 @@ func runPipe(c *Case) Finding {
 		c.blameSuspect(h)
 		h.Title = "It wrote to a pipe or socket whose reader is gone (SIGPIPE)"
 		h.Summary = "The default action of SIGPIPE ends a process. Nothing is wrong with its memory."
+		for _, k := range c.Checks {
+			if !k.OK && k.Cause == idBrokenPipe {
+				h.fact(true, "check-"+k.ID, "check", wPeer, "%s", k.Detail)
+				h.Summary = upper(k.Detail) + ". " + h.Summary
+				h.next(k.Next...)
+			}
+		}
 		h.next("look why the reader ended first; or ignore SIGPIPE and handle the error of write")
 	}
 	return finding(hs...)

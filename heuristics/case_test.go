@@ -272,7 +272,11 @@ func (m *maker) panics(p PanicSite) *maker {
 
 func (m *maker) run() Diagnosis {
 	m.t.Helper()
-	return Run(&m.c)
+	d := Run(&m.c)
+	if len(d.Failed) > 0 {
+		m.t.Fatalf("heuristics panicked: %v", d.Failed)
+	}
+	return d
 }
 
 // top is the first cause; a test fails when there is none.

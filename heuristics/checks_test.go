@@ -10,7 +10,7 @@ import (
 
 // gaveUp is a program that said "cannot connect", without the reason, and exited with 0.
 func gaveUp(checks ...Check) *Case {
-	m := startup.Message{Meaning: profile.MeansFailure, Cause: idDatabase, Kind: kindOther, Fatal: true, Text: "it could not connect",
+	m := startup.Message{Meaning: profile.MeansFailure, Cause: idDatabase, Kind: kindOther, Open: true, Fatal: true, Text: "it could not connect",
 		Line: startup.Line{Text: "cannot connect"}, Next: []string{"ask the database"}}
 	return &Case{Kind: crash.Exited, Crash: &crash.Crash{Outcome: crash.Outcome{End: crash.EndExit}, Focus: -1, Memory: crash.NoMemory{}},
 		Messages: []startup.Message{m}, Checks: checks}
@@ -36,7 +36,7 @@ func TestCheckNamesTheKind(t *testing.T) {
 		{"another cause's", []Check{port}, kindOther, "ask the database"},
 		{"one that tells", []Check{failedCheck(kindAuth)}, kindAuth, "mend auth"},
 		{"the first that tells", []Check{failedCheck(kindNoExtension), failedCheck(kindNoSchema)}, kindNoExtension, "mend missing-extension"},
-		{"the open kind confirmed", []Check{failedCheck(kindOther), failedCheck(kindNoSchema)}, kindOther, "ask the database"},
+		{"the open kind confirmed", []Check{failedCheck(kindOther), failedCheck(kindNoSchema)}, kindOther, "mend other"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -45,9 +45,28 @@ func TestCheckNamesTheKind(t *testing.T) {
 				t.Fatal("no cause")
 			}
 			c := causes[0]
-			if c.ID != idDatabase || c.Kind != tt.kind || c.Title != databaseTitles[tt.kind] || c.Next[0] != tt.next {
+			title := databaseTitles[tt.kind]
+			if tt.next == "mend other" {
+				title += ": found other"
+			}
+			if c.ID != idDatabase || c.Kind != tt.kind || c.Title != title || c.Next[0] != tt.next {
 				t.Errorf("%s/%s %q, next %q", c.ID, c.Kind, c.Title, c.Next)
 			}
 		})
+	}
+}
+
+// TestUnfitStatements checks that SQL which the program may never have run explains words about the database, and is no
+// explanation of an end that nobody connected with it.
+func TestUnfitStatements(t *testing.T) {
+	unfit := Check{ID: checkStatements, Detail: "a column is missing", Cause: idDatabase, Kind: kindNoSchema}
+	if c := Run(gaveUp(unfit)).Causes[0]; c.ID != idDatabase || c.Kind != kindNoSchema {
+		t.Errorf("after words about the database: %s/%s", c.ID, c.Kind)
+	}
+	quiet := gaveUp(unfit)
+	quiet.Messages = nil
+	quiet.Crash.Outcome.ExitCode = 3
+	if c := Run(quiet).Causes[0]; c.ID != idExit {
+		t.Errorf("after an exit without a word: %s/%s", c.ID, c.Kind)
 	}
 }

@@ -26,6 +26,7 @@ const (
 	idKilled      = "killed"
 	idBrokenPipe  = "broken-pipe"
 	idStale       = "stale-artifact"
+	idLaunch      = "launch-failed"
 	idUnknown     = "unknown"
 )
 
@@ -74,4 +75,14 @@ const (
 	kindSpin        = "spin"
 	kindSlow        = "slow"
 	kindNoProgress  = "no-progress"
+	kindCPULimit    = "cpu-limit" // of killed
+	kindFileSize    = "file-size-limit"
+	kindSeccomp     = "seccomp"
+	kindTimer       = "timer"
+	kindItself      = "itself"
+	kindChildDied   = "child-died" // of exit-failure
+	kindNoFiles     = "no-files"
+	kindNoSpace     = "no-space" // also of truncated-mapping
+	kindNoProcesses = "no-processes"
+	kindStartUp     = "start-up"
 )

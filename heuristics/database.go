@@ -1,6 +1,9 @@
 package heuristics
 
 import (
+	"strings"
+
+	"meshdiag/crash"
 	"meshdiag/startup"
 )
 
@@ -18,13 +21,33 @@ var databaseTitles = map[string]string{
 func runDatabase(c *Case) Finding {
 	describe := func(h *Hypothesis, text string) {
 		h.Title = or(databaseTitles[h.Kind], databaseTitles[kindOther])
+		if h.Kind == kindOther {
+			h.Title += ": " + gist(text)
+		}
 		h.Summary = upper(text) + ". Nothing is wrong with the program's code as far as this goes."
 		c.blameSpeaker(h)
 	}
-	hs := c.spoken(idDatabase, func(h *Hypothesis, m *startup.Message) { describe(h, or(m.Text, m.Line.Text)) })
+	hs := c.spoken(idDatabase, func(h *Hypothesis, m *startup.Message) {
+		describe(h, or(m.Text, m.Line.Text))
+		if m.Open {
+			h.Title = or(databaseTitles[h.Kind], databaseTitles[kindOther])
+		}
+	})
 	c.exact(idDatabase, hs, describe)
 	hs = c.probed(idDatabase, hs, describe)
+	for _, h := range hs {
+		h.fact(c.Kind == crash.Hung && (h.Kind == kindUnreachable && c.unreachable() || h.Kind == kindOther && c.lockedOut()),
+			"waits-for-it", "wait", wWaitsForIt, "that keeps waiting whoever asks the database, and the program makes no progress")
+	}
 	return finding(hs...)
+}
+
+// gist is what a sentence says before it goes into detail.
+func gist(text string) string {
+	for _, detail := range []string{": ", " (", ", which "} {
+		text, _, _ = strings.Cut(text, detail)
+	}
+	return short(text)
 }
 
 var docDatabase = Doc{

@@ -68,6 +68,7 @@ func runHang(c *Case) Finding {
 		h.fact(true, "panicked-before", "words", wHangExplained, "a thread panicked before, and nobody caught it (%q): what it should have done stays undone", p.Message)
 	}
 	h.fact(kind == kindBlockedIO && c.unreachable(), "peer-unreachable", "words", wHangExplained, "a check from outside found that the database does not answer: that is what it waits for")
+	h.fact(kind == kindBlockedIO && c.lockedOut(), "locked-out", "words", wHangExplained, "a check from outside found a lock in the database: that is what it waits for")
 	c.describeHang(h, s)
 	return finding(h)
 }

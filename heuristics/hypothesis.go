@@ -1,10 +1,14 @@
 package heuristics
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
+	"meshdiag/crash"
 	"meshdiag/profile"
+	"meshdiag/symbols"
 )
 
 // hypothesis starts a hypothesis about a cause.
@@ -60,7 +64,7 @@ func (f Finding) ruledOut(id, format string, args ...any) Finding {
 // blame sets the code to read first: a function of the program by its raw symbol and the runtime function at the
 // boundary ("" none), with the places where both are written.
 func (c *Case) blame(h *Hypothesis, symbol, extern string) {
-	h.Blame.Symbol, h.Blame.Extern = symbol, extern
+	h.Blame.Symbol, h.Blame.Extern = strings.TrimSuffix(symbol, coldSuffix), extern
 	h.Blame.Source = c.line(symbol)
 	h.look(h.Blame.Source)
 	for _, s := range []string{extern, symbol} {
@@ -69,6 +73,9 @@ func (c *Case) blame(h *Hypothesis, symbol, extern string) {
 		}
 	}
 }
+
+// coldSuffix marks the part of a function that compilers move away from the rest because it seldom runs.
+const coldSuffix = ".cold"
 
 // blameSuspect blames the frame to read first and the runtime function that it had called.
 func (c *Case) blameSuspect(h *Hypothesis) {
@@ -103,14 +110,73 @@ func (c *Case) line(symbol string) string {
 	return ""
 }
 
-// disassemble is a command that shows the code around an address.
+// disassemble is a command that shows the code of a function; "" when its file is not there.
 func (c *Case) disassemble(symbol string) string {
-	path := c.Crash.Target.ExePath
-	if path == "" {
-		path = c.Crash.Target.Path
+	f := c.frameOf(symbol)
+	if cold := c.frameOf(symbol + coldSuffix); f == nil && cold != nil {
+		f, symbol = cold, symbol+coldSuffix // there it failed, and objdump knows that part by its own name only
 	}
+	path := c.fileOf(f)
 	if symbol == "" || path == "" {
 		return ""
 	}
-	return fmt.Sprintf("objdump -d --no-show-raw-insn --disassemble=%s %s", quote(symbol), quote(path))
+	part := "--disassemble=" + quote(symbol)
+	if f != nil && f.Symbol.Source == symbols.FromDebug { // the file itself does not have the name
+		if f.Symbol.Size == 0 {
+			return ""
+		}
+		start := f.Symbol.Start - f.Module.Bias
+		part = fmt.Sprintf("--start-address=%#x --stop-address=%#x", start, start+f.Symbol.Size)
+	}
+	return fmt.Sprintf("objdump -d --no-show-raw-insn %s %s", part, quote(path))
+}
+
+// frameOf is the innermost frame of a function in a known module, nil when the stack has none.
+func (c *Case) frameOf(symbol string) *symbols.Frame {
+	frames := c.facts().stack.frames
+	for i := range frames {
+		if frames[i].Symbol.Name == symbol && frames[i].Module != nil {
+			return &frames[i]
+		}
+	}
+	return nil
+}
+
+// fileOf is the file that holds a frame's code, or else the executable; "" when it is not there.
+func (c *Case) fileOf(f *symbols.Frame) string {
+	switch {
+	case f == nil:
+	case f.Module.Problem != "":
+		return ""
+	case c.Crash.Target.Source == crash.SourceCore && f.Module.File() != "":
+		return f.Module.File() // it need not be where the core says
+	case !f.Module.Main:
+		return f.Module.Path
+	}
+	return cmp.Or(c.Crash.Target.ExePath, c.Crash.Target.Path)
+}
+
+// needed are the steps that make more of a core: its rest, or the file with the code that failed.
+func (c *Case) needed() []string {
+	if c.Crash.Target.Source != crash.SourceCore {
+		return nil
+	}
+	var steps []string
+	if c.Crash.Incomplete {
+		steps = append(steps, "get the whole core: a limit (ulimit -c, coredump.conf of systemd) or a full disk may have cut it")
+	}
+	for i := range c.facts().stack.frames {
+		if m := c.facts().stack.frames[i].Module; m != nil && m.Problem != "" {
+			return append(steps, "give the binaries: meshdiag core --exe FILE, --sysroot DIR, or a server in DEBUGINFOD_URLS")
+		}
+	}
+	return steps
+}
+
+// followBack are the steps of a reader who looks for the origin of a value in a function.
+func (c *Case) followBack(symbol string) []string {
+	if symbol == "" {
+		return nil
+	}
+	return []string{"follow the value back in " + c.readable(symbol), c.disassemble(symbol)}
 }

@@ -48,8 +48,10 @@ func interpretExit(c *Case, code int) crash.Kind {
 	}
 	p := c.facts().panic
 	switch {
-	case code == 0 && (fatalMessage(c) != nil || c.endsInFailure()):
+	case code == 0 && (fatalMessage(c) != nil || c.endsInFailure() || c.stoppedMidway()):
 		return crash.Exited
+	case code != 0 && code == 128+c.Crash.Outcome.Asked:
+		return crash.Healthy // it was asked to end, did so by itself, and says by its status why
 	case code == 0:
 		return crash.Healthy
 	case p != nil && (code == rustPanicExit || code == goPanicExit && p.Origin == "go"):

@@ -6,6 +6,7 @@ import (
 
 	"meshdiag/crash"
 	"meshdiag/provenance"
+	"meshdiag/startup"
 )
 
 var missingExtern = Heuristic{Doc: docMissing, Run: runMissing}
@@ -32,16 +33,46 @@ func (c *Case) missingAtLoad() *Hypothesis {
 		return nil
 	}
 	h := hypothesis(idMissing, kindLoad)
-	name := missingName(m.Line.Text)
-	h.fact(true, "loader-words", "words", wLoaderWords, "the dynamic loader said: %q", m.Line.Text)
-	h.fact(c.Crash.Outcome.End == crash.EndExit && c.Crash.Outcome.ExitCode == loaderExit, "loader-exit", "end", wLoaderExit, "the exit status is %d", loaderExit)
-	h.fact(c.Startup.Last >= 0, "had-started", "end", wHadStarted, "the program had already started")
+	f, _ := ReadLoaderWords(m.Line.Text)
+	name := or(f.Symbol, or(f.Library, missingName(m.Line.Text)))
+	checked := wCheckFailed
+	if f.Late {
+		// The program asked for it while it ran, and may do without: only if it gave up over it, that is the cause.
+		aside := c.aside(m)
+		h.fact(!aside, "loader-words", "words", wLateWords, "the last it said is that something could not be loaded: %q", m.Line.Text)
+		h.fact(aside, "loader-words", "words", wLateAside, "it said that something could not be loaded, and went on: %q", m.Line.Text)
+		if !aside {
+			c.ended(h)
+		}
+		checked = wLateAside
+	} else {
+		h.fact(true, "loader-words", "words", wLoaderWords, "the dynamic loader said: %q", m.Line.Text)
+		h.fact(c.Crash.Outcome.End == crash.EndExit && c.Crash.Outcome.ExitCode == loaderExit, "loader-exit", "end", wLoaderExit, "the exit status is %d", loaderExit)
+		h.fact(c.Startup.Last >= 0, "had-started", "end", wHadStarted, "the program had already started")
+	}
 	c.blame(h, name, name)
-	h.Title = fmt.Sprintf("The runtime library has no %s: the dynamic loader gave up", or(name, "such symbol"))
-	h.Summary = "The program refers to something that none of the loaded libraries defines: " + m.Line.Text
-	h.next(m.Next...)
-	h.next("ldd -r "+quote(c.exe()), "check which library is found and how old it is: LD_DEBUG=libs,symbols "+quote(c.exe()))
+	h.Title = f.title(c.exe())
+	h.Summary = upper(m.Text) + "."
+	found := false
+	for _, k := range c.Checks {
+		if !k.OK && k.Cause == idMissing && k.Kind == kindLoad {
+			found = true
+			h.fact(true, "check-"+k.ID, "check", checked, "a search on the files: %s", k.Detail)
+			h.next(k.Next...)
+		}
+	}
+	if !found {
+		h.next(m.Next...)
+		h.next("ldd -r "+quote(c.exe()), "check which library is found and how old it is: LD_DEBUG=libs,symbols "+quote(c.exe()))
+	}
 	return h
+}
+
+// aside reports whether a line tells of something that the program asked the loader for while it ran and, as it went on to
+// speak of other things, could do without.
+func (c *Case) aside(m *startup.Message) bool {
+	f, ok := ReadLoaderWords(m.Line.Text)
+	return ok && f.Late && c.lastLine() != m.Line.Text
 }
 
 // missingAtLink: what was run was a build, and the linker did not find a symbol.
@@ -139,10 +170,16 @@ the loader refuses at start or at the first call, with exit status 127. With a w
 ignore unresolved symbols, everything seems well until the call: it goes to address 0, or in a position-independent
 program to the first byte of the image.
 
+After a refusal of the loader its search is repeated on the files, without running anything: who needs the library, each
+place where it was sought (RPATH, LD_LIBRARY_PATH, RUNPATH, cache, default folders) and what stood there (a library for
+another architecture, a linker script, a noexec mount), and which file of this machine has the library, the symbol or the
+version.
+
 Example: "./app: symbol lookup error: ./app: undefined symbol: rt_pool_stats". Or: SIGSEGV with rip = 0x0, and the
 return address on the stack follows "call qword ptr [rip+0x2fd2]", whose slot is that of rt_pool_stats.`,
 	For: []string{
 		"the loader's or linker's own words, and exit status 127",
+		"a search on the files that finds it missing, too",
 		"the program counter is 0 (or the base of the image) and the call names its target: a direct call, or one through the slot of a named symbol",
 	},
 	Against: []string{

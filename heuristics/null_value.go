@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"meshdiag/crash"
 	"meshdiag/profile"
 	"meshdiag/provenance"
 	"meshdiag/symbols"
@@ -16,9 +17,12 @@ var nullValue = Heuristic{Doc: docNull, Run: runNull}
 func runNull(c *Case) Finding {
 	v := c.facts()
 	b := v.bad
+	if b != nil && b.class == provenance.ClassNearNull && c.operandLost() && !c.Fault.BranchBad {
+		return finding(c.lowAddress())
+	}
 	if b == nil || b.class != provenance.ClassNull {
-		f := finding()
-		if b != nil && b.class == provenance.ClassNonCanonical {
+		f := finding(c.fieldOfNull())
+		if b != nil && b.class == provenance.ClassNonCanonical && v.signal != nil && v.signal.Code == crash.SIKernel {
 			f = f.ruledOut(idNull, "the kernel reports address 0 only because it cannot tell a non-canonical address; the operand is %s", b.text)
 		}
 		return f
@@ -34,11 +38,70 @@ func runNull(c *Case) Finding {
 		h.fact(ok && !p.Set && s.use().Read, "argument-unset", "origin", wArgUnset,
 			"%s was never set for the call of %s: it is what was left in the register", argument(s.arg), c.readable(s.symbol))
 	}
-	h.fact(c.Chain != nil && c.Chain.Unchecked, "unchecked", "check", wUnchecked, "no test of the value was found between its origin and its use")
+	lost := c.callersMissing()
+	h.fact(lost != "", "callers-missing", "check", wCallersMissing, "%s got it from its caller, and the callers are not in the core", lost)
+	h.fact(c.Chain != nil && c.Chain.Unchecked && lost == "", "unchecked", "check", wUnchecked, "no test of the value was found between its origin and its use")
 	h.fact(c.unreadPointer() != nil && v.result == nil, "result-dropped", "dropped", wNullButDropped,
 		"a result that should have gone there was dropped")
 	c.describeNull(h)
 	return finding(h)
+}
+
+// fieldOfNull: the bad value is as small as the offset of a field, and came ready made from somewhere else. A pointer to
+// a field of an object at NULL looks like that. A language with a profile does not compute with pointers.
+func (c *Case) fieldOfNull() *Hypothesis {
+	b, o := c.facts().bad, c.facts().origin
+	if b == nil || b.class != provenance.ClassNearNull || c.Profile != nil || !b.known || b.index || o == nil || o.Kind == provenance.StepConst ||
+		b.value < wordSize || b.value >= maxFieldOffset || b.value%wordSize != 0 {
+		return nil
+	}
+	h := hypothesis(idNull, kindOther)
+	h.fact(true, "field-of-null", "value", wFieldOfNull, "the value (%s) is what the address of a field is in an object at NULL", hex(b.value))
+	c.blameOrigin(h)
+	who := c.readable(h.Blame.Symbol)
+	h.Title = fmt.Sprintf("%s used what looks like a field of an object at NULL: %s", c.facts().suspectName(), hex(b.value))
+	h.Summary = fmt.Sprintf("The address was %s, which is too small for one, and fits a field %s bytes behind NULL. %s", hex(b.value), hex(b.value), c.originSentence())
+	h.next(fmt.Sprintf("look in %s for a pointer that may be NULL and whose field at offset %s is handed on", who, hex(b.value)), c.disassemble(h.Blame.Symbol))
+	return h
+}
+
+const (
+	wordSize       = 8       // bytes
+	maxFieldOffset = 4 << 10 // objects whose fields lie further in are rare
+)
+
+// operandLost reports whether it is not known which registers made up the address that failed.
+func (c *Case) operandLost() bool {
+	return c.Fault != nil && c.Fault.Operand == "" && c.Fault.Register == ""
+}
+
+// lowAddress is NULL as far as it can be told by the address alone.
+func (c *Case) lowAddress() *Hypothesis {
+	h := hypothesis(idNull, kindOther)
+	h.fact(true, "low-address", "value", wLowAddress, "the address (%s) is one that a field of NULL has", hex(c.Fault.Address))
+	c.blameSuspect(h)
+	h.Title = "NULL used as an address, to judge by the address alone"
+	why := "The instruction that failed could not be read"
+	if c.Fault.Insn != "" {
+		why = "The instruction at the program counter does not access it"
+	}
+	h.Summary = fmt.Sprintf("The address %s is as low as the fields of NULL. %s: whether a register held NULL cannot be told.", hex(c.Fault.Address), why)
+	h.next(c.needed()...)
+	return h
+}
+
+// callersMissing names the function that got the value from a caller that the dump does not hold; "" when there is none.
+func (c *Case) callersMissing() string {
+	v := c.facts()
+	t := c.Crash.Focus
+	if v.origin == nil || v.origin.Kind != provenance.StepArg || t < 0 || t >= len(c.Stacks) || c.Crash.Target.Source != crash.SourceCore {
+		return ""
+	}
+	st := &c.Stacks[t]
+	if st.Truncated == "" || v.origin.Frame != len(st.Frames)-1 {
+		return ""
+	}
+	return c.readable(v.origin.Symbol)
 }
 
 // giver is the call that gave the NULL: the one in the chain, or the one that the callee only passes on.
@@ -200,7 +263,7 @@ func (c *Case) describeNull(h *Hypothesis) {
 		h.Title = fmt.Sprintf("%s passed NULL to %s", who, user)
 	}
 	h.Summary = fmt.Sprintf("The address was NULL%s. %s", offset, c.originSentence())
-	h.next("follow the value back in "+c.readable(h.Blame.Symbol), c.disassemble(h.Blame.Symbol))
+	h.next(c.followBack(h.Blame.Symbol)...)
 }
 
 // blamedSymbol is the function that should have refused a value: the one given when it is the program's own code, else
@@ -272,11 +335,12 @@ address (see abi-mismatch); address 0 with si_code SI_KERNEL is no NULL at all b
 Example: map_get(m, "port") returned 0, string_length reads [rdi+0] with rdi = 0; blamed is the function that called
 map_get and did not look.`,
 	For: []string{
-		"the base of the faulting address is 0",
+		"the base of the faulting address is 0; or, where the instruction is not known, the address is as low as a field of NULL",
 		"the chain back ends in the result of a named call, better one that the profile knows to return 0",
 		"no test of the value between there and its use",
 	},
 	Against: []string{
+		"the value came from a caller that a damaged core does not tell",
 		"the call sets no result at all: what was taken was left over (see abi-mismatch)",
 		"the argument was never set for the call (see abi-mismatch, arity)",
 		"a result that belongs there was dropped (see abi-mismatch, dropped-return)",

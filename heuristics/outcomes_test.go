@@ -162,3 +162,14 @@ func TestPanicMachineryIsNoOperation(t *testing.T) {
 		t.Errorf("frame %d is marked as the operation", op)
 	}
 }
+
+// A heuristic with a bug costs its own answer only.
+func TestABrokenHeuristicIsTold(t *testing.T) {
+	broken := Heuristic{Doc: docWild, Run: func(c *Case) Finding { return Finding{RuledOut: []RuledOut{{ID: c.Frames[len(c.Frames)].Part}}} }}
+	if f, failed := attempt(&broken, &Case{}); failed == nil || len(f.Hypotheses) > 0 {
+		t.Errorf("%+v, %v", f, failed)
+	}
+	if _, failed := attempt(&unknown, &Case{}); failed != nil {
+		t.Error(failed)
+	}
+}

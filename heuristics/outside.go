@@ -1,6 +1,9 @@
 package heuristics
 
 import (
+	"slices"
+	"strings"
+
 	"meshdiag/crash"
 	"meshdiag/profile"
 	"meshdiag/startup"
@@ -17,13 +20,23 @@ func (c *Case) ended(h *Hypothesis) {
 		named := false
 		if p := c.facts().panic; p != nil {
 			cause, _ := c.wordsOf(p)
-			named = cause == h.ID
+			named = cause == h.ID || h.ID == idOutOfMemory && c.refusedSize(p)
 		}
 		h.fact(named, "panicked-over-it", "end", wPanickedOver, "it is what the program panicked over")
 		h.fact(!named, "panicked", "end", wCrashedAnyway, "the program panicked over something else")
 	case crash.Crashed:
 		h.fact(true, "crashed", "end", wCrashedAnyway, "the process died of a fault, which such a failure does not explain by itself")
 	}
+}
+
+// refusedSize reports whether a panic is about memory that was refused, of a size that can have been meant.
+func (c *Case) refusedSize(p *PanicSite) bool {
+	return c.panicKind(p) == kindAllocation && failedAllocation(p.Message) < absurdSize || strings.Contains(p.Message, "std::bad_alloc")
+}
+
+// limitedMemory reports whether a check found a limit of memory.
+func (c *Case) limitedMemory() bool {
+	return slices.ContainsFunc(c.Checks, func(k Check) bool { return !k.OK && k.Cause == idOutOfMemory })
 }
 
 // failedInWords reports whether the target said that something outside it failed.
@@ -70,6 +83,12 @@ func (c *Case) spoken(id string, each func(h *Hypothesis, m *startup.Message)) [
 	return hs
 }
 
+// checkStatements is the check that holds all SQL of the program against the database, whether it was run or not.
+const checkStatements = "database-statements"
+
+// checkPartitions is the check of the partitions that the program makes itself while it starts.
+const checkPartitions = "database-partitions"
+
 // probed adds the hypotheses that failed checks of the world outside point to.
 func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, detail string)) []*Hypothesis {
 	for _, k := range c.Checks {
@@ -82,13 +101,23 @@ func (c *Case) probed(id string, hs []*Hypothesis, title func(h *Hypothesis, det
 				h = old
 			}
 		}
+		if h == nil && k.ID == checkPartitions && len(hs) > 0 && !c.leftOpen(id) {
+			h = hs[0] // its words tell why there is no partition
+		}
 		if h == nil {
 			h = hypothesis(id, k.Kind)
 			c.ended(h)
 			title(h, k.Detail)
 			hs = append(hs, h)
 		}
-		h.fact(true, "check-"+k.ID, "check", wCheckFailed, "a check from outside found: %s", k.Detail)
+		weight := wCheckFailed
+		switch {
+		case k.ID == checkStatements:
+			weight = wUnfitSQL
+		case k.Hint:
+			weight = wCheckHint
+		}
+		h.fact(true, "check-"+k.ID, "check", weight, "a check from outside found: %s", k.Detail)
 		h.next(k.Next...)
 	}
 	return hs

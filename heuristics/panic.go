@@ -88,6 +88,7 @@ func (c *Case) fatalPanicHypothesis(p *PanicSite) *Hypothesis {
 	h.fact(refusal, "pointer-check", "words", wPointerCheck,
 		"the words are a debug build's check of a pointer: the pointer is the cause, and a release build would have died of SIGSEGV")
 	h.fact(elsewhere && !refusal, "named-cause", "words", wPanicNamesCause, "its words point to something more exact: %s", cause)
+	h.fact(c.refusedSize(p) && c.limitedMemory(), "memory-limit", "limit", wPanicNamesCause, "the memory that it was refused is limited from outside")
 	h.fact(v.is(unix.SIGABRT) && fatal, "abort-signal", "end", wAbortSignal, "the process then ended itself with SIGABRT")
 	h.fact(c.Crash.Outcome.End == crash.EndExit && fatal, "panic-exit", "end", wPanicExit,
 		"the exit status %d is the one of a panic", c.Crash.Outcome.ExitCode)

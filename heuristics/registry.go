@@ -27,6 +27,7 @@ func Registry() []Heuristic {
 		killed,
 		brokenPipe,
 		staleArtifact,
+		launchFailed,
 		unknown,
 	}
 }

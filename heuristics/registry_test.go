@@ -14,12 +14,13 @@ var contract = map[string][]string{
 	idABI:    {kindArity, kindType, kindIntPointer, kindPtrAsAgg, kindAggAsPtr, kindTruncated, kindOffset, kindDropped, kindCallback},
 	idHandle: nil, idMissing: {kindLink, kindLoad, kindNullCall}, idDispatch: {kindNullFunc, kindDataFunc, kindWrongFunc},
 	idNull: {kindMissingKey, kindNoReply, kindExternNull, kindOther}, idWild: nil, idReadOnly: nil, idFreed: nil, idHeap: nil,
-	idStackSmash: nil, idPastFile: nil, idOverflow: {kindRecursion, kindDeepChain, kindFrameGrowth, kindSmallStack},
+	idStackSmash: nil, idPastFile: {kindNoSpace}, idOverflow: {kindRecursion, kindDeepChain, kindFrameGrowth, kindSmallStack},
 	idArithmetic: nil, idMisaligned: nil, idIllegal: nil,
 	idPanic: {kindMeshPanic, kindRuntime, kindCaught, kindAllocation, kindAssertion, kindException, kindAbort},
-	idExit:  nil, idDatabase: {kindUnreachable, kindAuth, kindNoDatabase, kindNoSchema, kindNoExtension, kindOther},
+	idExit:  {kindChildDied, kindNoFiles, kindNoSpace, kindNoProcesses, kindStartUp}, idDatabase: {kindUnreachable, kindAuth, kindNoDatabase, kindNoSchema, kindNoExtension, kindOther},
 	idPort: {kindHTTP, kindWebSocket, kindOther}, idHang: {kindDeadlock, kindAbandoned, kindBlockedIO, kindSpin, kindSlow, kindNoProgress},
-	idOutOfMemory: nil, idKilled: nil, idBrokenPipe: nil, idStale: nil, idUnknown: nil,
+	idOutOfMemory: nil, idKilled: {kindCPULimit, kindFileSize, kindSeccomp, kindTimer, kindItself}, idBrokenPipe: nil, idStale: nil,
+	idLaunch: {"not-found", "permission", "noexec", "format", "interpreter", "busy", "other"}, idUnknown: nil,
 }
 
 func TestEveryCauseIsDocumented(t *testing.T) {

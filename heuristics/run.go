@@ -18,11 +18,15 @@ func Run(c *Case) Diagnosis {
 	var all []Hypothesis
 	var out []RuledOut
 	for _, h := range Registry() {
-		f := h.Run(c)
+		f, failed := attempt(&h, c)
+		if failed != nil {
+			d.Failed = append(d.Failed, Failure{h.Doc.ID, failed})
+		}
 		all = append(all, f.Hypotheses...)
 		out = append(out, f.RuledOut...)
 	}
 	c.weaken(all)
+	c.contradict(all)
 	ranked, none := Rank(all)
 	if kind == crash.Healthy {
 		d.Causes = slices.DeleteFunc(ranked, func(h Hypothesis) bool {
@@ -33,6 +37,12 @@ func Run(c *Case) Diagnosis {
 	d.Causes = shown(c, ranked, none)
 	d.RuledOut = slices.DeleteFunc(out, func(r RuledOut) bool { return claims(d.Causes, r.ID) })
 	return d
+}
+
+// attempt runs one heuristic. failed is what it panicked with, if it did.
+func attempt(h *Heuristic, c *Case) (f Finding, failed any) {
+	defer func() { failed = recover() }()
+	return h.Run(c), nil
 }
 
 // groupOrigin is the group of all facts about where a value came from.
@@ -48,6 +58,20 @@ func (c *Case) weaken(all []Hypothesis) {
 			if e := &all[i].Evidence[j]; e.Group == groupOrigin && e.Weight > 0 {
 				e.Weight *= tierPossible
 			}
+		}
+	}
+}
+
+// contradict counts against every cause that is read off the fault when signal, registers and code cannot all be right: one of
+// them is not that of the fault.
+func (c *Case) contradict(all []Hypothesis) {
+	if c.Fault == nil || len(c.Fault.Inconsistent) == 0 {
+		return
+	}
+	for i := range all {
+		switch all[i].ID {
+		case idNull, idWild, idDispatch, idABI, idFreed, idReadOnly, idHandle:
+			all[i].fact(true, "contradiction", "contradiction", wContradiction, "%s", c.Fault.Inconsistent[0])
 		}
 	}
 }

@@ -126,7 +126,7 @@ func (c *Case) jumpedOn(call *provenance.Call, start uint64, symbol string) bool
 }
 
 // findHidden is the function of the program whose frame is missing just above the innermost frames that are not the
-// program's: it made a tail call into the runtime. "" when there is none.
+// program's: it made a tail call into the runtime. "" when there is none. What it called is then the operation.
 func (c *Case) findHidden(v *view) string {
 	if f := c.Fault; f != nil && f.BranchBad && f.TailCall {
 		if call := c.activeCall(v.stack, 1); call != nil && c.isProgram(call.Callee) {
@@ -136,6 +136,7 @@ func (c *Case) findHidden(v *view) string {
 	for i := 0; i+1 < len(v.stack.frames) && (v.suspect < 0 || i < v.suspect); i++ {
 		call := c.activeCall(v.stack, i+1)
 		if c.jumpedOn(call, v.stack.frames[i].Symbol.Start, v.stack.symbol(i)) && c.isProgram(call.Callee) {
+			v.operation = v.stack.operation(i + 1) // what the function asked for whose frame is gone
 			return call.Callee
 		}
 	}

@@ -64,7 +64,23 @@ func runOverflow(c *Case) Finding {
 		h.Title = fmt.Sprintf("Stack overflow in %s: a chain of %s without a cycle", who, plural(u.Depth, "frame"))
 		h.next("shorten the chain of calls, or give the thread a larger stack (ulimit -s for the main thread)")
 	}
+	c.limitedStack(h)
 	return finding(h)
+}
+
+// limitedStack adds that the main thread's stack may grow to less than usual.
+func (c *Case) limitedStack(h *Hypothesis) {
+	for _, k := range c.Checks {
+		if k.OK || k.Cause != idOverflow {
+			continue
+		}
+		h.fact(true, "check-"+k.ID, "size", wSmallStack, "a check from outside found: %s", k.Detail)
+		h.Summary += " " + upper(k.Detail) + "."
+		h.next(k.Next...)
+		if h.Kind == kindRecursion { // whether it would have ended on a stack of the usual size nobody knows
+			h.Title = fmt.Sprintf("Stack overflow: %s calls itself, and the stack is smaller than usual", c.readable(h.Blame.Symbol))
+		}
+	}
 }
 
 // overflowKind tells recursion from few but huge frames, from a stack that is small and from a chain that is deep.

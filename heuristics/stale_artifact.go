@@ -32,11 +32,16 @@ var docStale = Doc{
 	ID:    idStale,
 	Title: "What runs is not what was built last",
 	Text: `An old program, an old runtime archive or a mix of both is under test. It fails in ways that the sources do not explain. Of the
-misreadings on record several lasted for days because of this: check the artefact before the cause.
+misreadings on record several lasted for days because of this: check the artefact before the cause. What is found stands
+before the cause in the report.
+
+Where a runtime archive lies near the program, the machine code of the runtime's functions in both is compared, leaving
+out what a linker changes: that proves which archive the program was linked with, whatever the dates say. Dates alone are
+a hint. A file that was replaced while it ran counts only if its build ID is another one.
 
 Example: actor stacks of 64 KiB in a program whose runtime gives 512 KiB since long ago.`,
-	For:            []string{"sizes or messages that only older runtimes have", "a check of the artefacts' ages and build ids, where one was made"},
-	Against:        []string{"build ids of file and memory agree and the archive is older than the program"},
-	FalsePositives: []string{"a program that was configured to an old setting on purpose"},
+	For:            []string{"sizes or messages that only older runtimes have", "runtime functions whose code differs from that in the archive, or that it lacks", "a file whose build ID changed while it ran", "dates: a program that is older than its archive or IR"},
+	Against:        []string{"the archive has the same code", "build ids of file and memory agree"},
+	FalsePositives: []string{"a program that was configured to an old setting on purpose", "dates that a copy or a checkout has changed"},
 	Fix:            []string{"build runtime and program again from clean", "put a version of the runtime into the program and compare at start"},
 }

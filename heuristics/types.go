@@ -46,6 +46,7 @@ type Check struct {
 	Detail      string
 	Cause, Kind string // the cause a failed check points to
 	Next        []string
+	Hint        bool // it may have an innocent explanation
 }
 
 // Marks of frames that a reader should see first.
@@ -144,4 +145,11 @@ type Diagnosis struct {
 	Causes   []Hypothesis // best first
 	RuledOut []RuledOut
 	Kind     crash.Kind // the outcome after interpretation
+	Failed   []Failure  // heuristics that could not be run because of a bug in them
+}
+
+// Failure is a heuristic that panicked. The others are not touched by that.
+type Failure struct {
+	ID    string
+	Panic any
 }

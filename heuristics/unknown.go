@@ -3,6 +3,8 @@ package heuristics
 import (
 	"fmt"
 	"strings"
+
+	"meshdiag/crash"
 )
 
 // unknown is never found by a rule of its own: it leads where no cause has more behind it than "none of these".
@@ -30,6 +32,10 @@ func notKnown(c *Case, ranked []Hypothesis, none float64) Hypothesis {
 		if t := telling[r.ID]; t != "" {
 			h.next(fmt.Sprintf("to see whether it is %s: %s", strings.TrimSuffix(r.ID+"/"+r.Kind, "/"), t))
 		}
+	}
+	h.next(c.needed()...)
+	if len(h.Next) == 0 && c.Crash.Target.Source == crash.SourceCore {
+		h.next("run it under meshdiag run, which sees more than a core holds: what it printed, and what went before")
 	}
 	if len(h.Next) == 0 {
 		h.next("run it again with --save-core FILE and keep its output: more of either may tell",

@@ -47,11 +47,12 @@ func (c *Case) freeListLink(at, word uint64) bool {
 	return next&15 == 0 && next>>24 == at>>24 && c.Reader.Classify(next).Kind == provenance.LooksHeap
 }
 
-// maxLinkHeap bounds the heap that a link is looked for in, in bytes: each page of it is one more value that fits.
-const maxLinkHeap = 4 << 20
+// maxLinkHeap bounds the heap that a link is looked for in, in bytes: each page of it is one more value that fits. Rust
+// programs that print a backtrace come to twenty megabytes by that alone.
+const maxLinkHeap = 64 << 20
 
-// linkOfHeap reports whether a value decodes as a link of glibc's free lists that stands somewhere in the main heap. No
-// more than one in a hundred thousand of the values near an address of the heap does so by chance.
+// linkOfHeap reports whether a value decodes as a link of glibc's free lists that stands somewhere in the main heap. Such
+// values lie in an image of the heap that is far from the heap itself and as small.
 func (c *Case) linkOfHeap(value uint64) bool {
 	for i := range c.Crash.Mappings {
 		m := &c.Crash.Mappings[i]

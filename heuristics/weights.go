@@ -55,6 +55,7 @@ var priors = map[string]float64{
 	idKilled:                         -1.0,
 	idBrokenPipe:                     -1.5,
 	idStale:                          -2.5,
+	idLaunch:                         -0.5,
 }
 
 func prior(id, kind string) float64 {
@@ -83,6 +84,8 @@ const (
 	wWaysSplit      = 1.0  // it may have come from several places
 	wNullConstTyped = -0.5 // the same in a language that has no NULL: rather a placeholder
 	wUnchecked      = 0.4  // nobody tested it on its way
+	wLowAddress     = 1.5  // a field of NULL has such an address, and no register tells otherwise
+	wCallersMissing = -0.4 // it came from a caller that is not known: what the caller checked is not, either
 	wArgUnset       = -2.5 // the register was not set for the call
 	wNullButDropped = -1.5 // a result that belongs there was thrown away
 )
@@ -129,6 +132,7 @@ const (
 	wPointerExpected  = 1.0  // the callee takes an address there
 	wDeclaredNumber   = 2.0  // the compiler is known to declare a number there
 	wOneDeclaration   = -2.5 // the standard library: caller and callee see one declaration
+	wErrorAsNumber    = -1.5 // both sides know it for an address, or for the sign of an error
 	wSwappedRather    = -1.5 // the number is in the wrong place, not of the wrong type
 	wOtherCount       = -1.5 // the two sides disagree on the count: the number is a neighbour
 	wBesidePointer    = -1.2 // an address stands beside the word that was read: rather the wrong word
@@ -200,6 +204,8 @@ const (
 const (
 	wLoaderWords    = 3.0  // the loader or linker says so
 	wLoaderExit     = 1.5  // its exit status
+	wLateWords      = 2.0  // the last words are that something could not be loaded
+	wLateAside      = 0.5  // the same, and the program went on
 	wHadStarted     = -0.5 // lazy binding can fail late, but rarely does
 	wTargetNull     = 2.5  // the program counter is 0
 	wTargetBase     = 2.5  // the program counter is the first byte of the image
@@ -217,8 +223,12 @@ const (
 
 // wild-pointer
 const (
+	wContradiction = -1.5 // signal, registers and code do not belong together
 	wWildValue     = 1.4  // no address that is mapped
+	wFieldOfNull   = 1.0  // small, a multiple of the word size; a number may be so, too
+	wFailedCall    = 1.6  // a documented sign of failure
 	wWildSmall     = 0.8  // a small number usually has a better explanation
+	wWildLow       = 0.3  // a low address whose registers are not known: rather a field of NULL
 	wWildProtected = 1.0  // mapped, and not for that use
 	wPastEnd       = 2.0  // just outside a mapping
 	wNoOrigin      = 0.6  // its way back could not be followed
@@ -242,6 +252,7 @@ const (
 	wBadReturn        = 3.0  // a ret went to no code
 	wTextReturn       = 1.0  // the return address is text
 	wSigbus           = 1.0  // SIGBUS
+	wNoSpace          = 2.6  // its file system is full
 	wPastFile         = 3.0  // a page behind the end of the mapped file
 )
 
@@ -299,16 +310,41 @@ const (
 	wFatalWords    = 1.0  // and cannot do its job without
 	wGaveUp        = 1.0  // it gave up then
 	wWentOn        = 0.5  // it went on without
+	wWaitsForIt    = 1.5  // it stalled, and the database lets everybody wait
 	wPanickedOver  = 1.0  // it panicked over it
 	wCrashedAnyway = -3.0 // it died of something that such words do not explain
 	wCheckFailed   = 2.5  // a check from outside found it
+	wUnfitSQL      = 1.2  // the database lacks what some statement of the program names, which may not have been run
+	wCheckHint     = 1.0  // it found something that may be innocent
 	wKernelKill    = 1.0  // SIGKILL, as the out-of-memory killer sends
 	wKillSignal    = 2.5  // a signal that is not about an instruction
 	wSender        = 1.0  // its sender is known
+	wOverLimit     = 3.0  // a limit was reached, by the kernel's own account
+	wNearLimit     = 2.0  // it was nearly reached, and the accounts differ
+	wForbiddenCall = 2.0  // the thread was in a system call
+	wKernelRecord  = -3.0 // the kernel's log says that the kernel did it
+	wOOMRecord     = 3.0  // the same, for want of memory
+	wOOMByName     = 2.0  // its log names a process of that name
+	wOOMGroup      = 2.6  // the out-of-memory killer was at work in its control group
+	wOOMMachine    = 1.0  // or somewhere on this machine
+	wOOMOthers     = -2.0 // its log names others, and not this process
+	wOOMNobody     = -3.0 // it ended nothing at all
+	wChildStatus   = 2.6  // the exit status is that of a shell whose command died of the signal
+	wChildDied     = 1.6  // a child died of a signal, and then it gave up
+	wChildGone     = 0.3  // the same by SIGKILL, which parents use
+	wChildStarved  = 2.6  // the kernel's log says that it ended the child for want of memory
+	wChildKilled   = -1.5 // that child it had ended itself
+	wMidway        = 1.0  // its start-up was not complete
 	wWasFailing    = -1.5 // it had said that something failed
 	wWasStuck      = -3.0 // its threads waited for each other
 	wSigpipe       = 3.0  // SIGPIPE
+	wPeer          = 1.0  // what the descriptor leads to is known
 	wOldStackSize  = 2.5  // stacks of the size that older runtimes gave
+)
+
+// launch-failed
+const (
+	wLaunchRefused = 3.0 // the system did not execute it
 )
 
 // hang

@@ -2,6 +2,8 @@ package heuristics
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"meshdiag/provenance"
 )
@@ -23,7 +25,11 @@ func runWild(c *Case) Finding {
 	case provenance.ClassUnmapped:
 		h.fact(true, "unmapped", "value", wWildValue, "nothing is mapped at the address (%s)", b.text)
 	case provenance.ClassNearNull:
-		h.fact(true, "near-null", "value", wWildSmall, "the address is too low to be one (%s), and no register of the operand is 0", b.text)
+		if !c.operandLost() {
+			h.fact(true, "near-null", "value", wWildSmall, "the address is too low to be one (%s), and no register of the operand is 0", b.text)
+		} else {
+			h.fact(true, "near-null", "value", wWildLow, "the address is too low to be one (%s), and what made it up is not known", b.text)
+		}
 	case provenance.ClassProtection:
 		h.fact(!writesReadOnly(c), "protection", "value", wWildProtected, "the address may not be accessed like that (%s)", region(c))
 	}
@@ -32,16 +38,38 @@ func runWild(c *Case) Finding {
 		"%s used it without ever setting it", c.readable(originSymbol(v)))
 	h.fact(b.looks == provenance.LooksTruncated, "half-address", "looks", wHalfHasSource, "it is one half of a good address: it was cut somewhere")
 	h.fact(b.looks == provenance.LooksText && b.known && c.Profile != nil, "text", "looks", wTextHasSource, "its bytes are text: it was read from somewhere")
+	failed := c.failedCall()
+	h.fact(failed != "", "failed-call", "origin", wFailedCall, "%s returned -1 to %s: that is how it says that it failed", failed, v.suspectName())
 	c.blameOrigin(h)
-	who := c.readable(h.Blame.Symbol)
 	h.Title = fmt.Sprintf("%s used a bad address: %s", v.suspectName(), b.text)
 	if b.class == provenance.ClassPastEnd {
 		h.Title = fmt.Sprintf("%s ran past an end of memory: %s", v.suspectName(), region(c))
 	}
+	if failed != "" {
+		h.Title = fmt.Sprintf("%s failed, and %s used its result, -1, as an address", failed, c.readable(h.Blame.Symbol))
+		h.next(fmt.Sprintf("check what %s returns before it is used, and print errno: it says why the call failed", failed))
+	}
 	h.Summary = fmt.Sprintf("The address is no good one (%s). %s", b.text, c.originSentence())
-	h.next("follow the value back in "+who, c.disassemble(h.Blame.Symbol),
-		"if it changes from run to run, build the program with -fsanitize=address, or run it under valgrind")
+	h.next(c.followBack(h.Blame.Symbol)...)
+	h.next("if it changes from run to run, build the program with -fsanitize=address, or run it under valgrind")
 	return finding(h)
+}
+
+// failsWithMinusOne are functions that return an address, and (void *) -1 when they fail (their man pages).
+var failsWithMinusOne = []string{"mmap", "mmap64", "mremap", "shmat", "sbrk"}
+
+// failedCall is the library function whose -1 was used as an address, "" none.
+func (c *Case) failedCall() string {
+	v := c.facts()
+	if v.result == nil || v.bad == nil || !v.bad.known || int64(v.bad.value) != -1 {
+		return ""
+	}
+	name, _, _ := strings.Cut(v.result.Callee, "@")
+	name = strings.TrimLeft(strings.TrimPrefix(name, "__GI_"), "_")
+	if !slices.Contains(failsWithMinusOne, name) {
+		return ""
+	}
+	return name
 }
 
 func region(c *Case) string {

@@ -164,6 +164,27 @@ func runtimeLibrary(ctx context.Context, v Variant, features []string, shared bo
 	})
 }
 
+// RuntimeArchive returns the path of the static archive that a variant's program is linked with; "" for the fault is the
+// sound one.
+func RuntimeArchive(ctx context.Context, v Variant, faultID string) (string, error) {
+	fault := Fault{ID: "healthy"}
+	if faultID != "" {
+		var err error
+		if fault, err = Find(faultID); err != nil {
+			return "", err
+		}
+	}
+	v, err := fault.variant(v)
+	if err != nil {
+		return "", err
+	}
+	dir, err := runtimeLibrary(ctx, v, fault.Features, false)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "lib"+v.Prefix+"_rt.a"), nil
+}
+
 // cargoBuild builds one archive and copies it away, as the next variant overwrites it in the shared target folder.
 func cargoBuild(ctx context.Context, dir, tool, src, target string, l library) error {
 	unlock, err := lock(ctx, target+".lock")

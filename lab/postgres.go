@@ -32,6 +32,7 @@ type Postgres struct {
 	cmd    *exec.Cmd
 	exited chan error
 	cred   *syscall.Credential // nil unless root runs the lab
+	change Change
 	psql   string
 	worlds atomic.Int64
 }
@@ -142,7 +143,10 @@ func (pg *Postgres) launch(server, data string) error {
 	defer log.Close()
 	settings := []string{"-D", data, "-k", pg.Dir, "-p", strconv.Itoa(pg.Port), "-h", "127.0.0.1"}
 	for _, s := range []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200",
-		"shared_buffers=32MB", "autovacuum=off", "logging_collector=off", "timezone=UTC", "wal_level=minimal", "max_wal_senders=0"} {
+		"shared_buffers=32MB", "autovacuum=off", "logging_collector=off", "timezone=UTC", "wal_level=replica", "max_wal_senders=8", "wal_keep_size=256MB"} {
+		settings = append(settings, "-c", s)
+	}
+	for _, s := range pg.change.Settings {
 		settings = append(settings, "-c", s)
 	}
 	pg.cmd = pg.command(context.Background(), server, settings...)
@@ -161,7 +165,7 @@ func (pg *Postgres) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
-		if err := pg.exec(ctx, "postgres", "SELECT 1"); err == nil {
+		if pg.answers(ctx) {
 			return nil
 		}
 		select {
@@ -174,6 +178,19 @@ func (pg *Postgres) await(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// answers reports whether the server is as far as it is meant to come.
+func (pg *Postgres) answers(ctx context.Context) bool {
+	if !pg.change.NeverReady {
+		return pg.exec(ctx, "postgres", "SELECT 1") == nil
+	}
+	c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", pg.Port), time.Second)
+	if err != nil {
+		return false
+	}
+	_ = c.Close()
+	return true
 }
 
 // populate creates the role and the databases: the template that worlds are copied from, and mesher itself.
@@ -190,6 +207,9 @@ func (pg *Postgres) populate(ctx context.Context) error {
 	}
 	return pg.exec(ctx, "postgres", "CREATE DATABASE mesher OWNER mesh TEMPLATE "+template)
 }
+
+// Exec runs SQL in a database as the superuser.
+func (pg *Postgres) Exec(ctx context.Context, db, sql string) error { return pg.exec(ctx, db, sql) }
 
 // exec runs SQL as the superuser, over the socket.
 func (pg *Postgres) exec(ctx context.Context, db, sql string) error {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // World is what is wrong outside the program. The zero value is a sound world.
@@ -55,7 +56,7 @@ func (w World) databaseURL(ctx context.Context, pg *Postgres) (url string, undo 
 	if w.SQL == "" {
 		return pg.URL("mesh", "mesh", "mesher"), nothing, nil
 	}
-	db, err := pg.copyDatabase(ctx, w.SQL)
+	db, err := pg.Copy(ctx, w.SQL)
 	if err != nil {
 		return "", nothing, err
 	}
@@ -74,13 +75,13 @@ func silentURL() (url string, undo func(), err error) {
 	return fmt.Sprintf("postgres://mesh:mesh@%s/mesher", l.Addr()), func() { l.Close() }, nil
 }
 
-// copyDatabase makes a database from the template and spoils it.
-func (pg *Postgres) copyDatabase(ctx context.Context, sql string) (string, error) {
+// Copy makes a copy of the sound database, runs SQL in it as the superuser (with {db} for its name), and returns its name.
+func (pg *Postgres) Copy(ctx context.Context, sql string) (string, error) {
 	db := "mesher_world_" + strconv.FormatInt(pg.worlds.Add(1), 10)
 	if err := pg.exec(ctx, "postgres", "CREATE DATABASE "+db+" OWNER mesh TEMPLATE "+template); err != nil {
 		return "", err
 	}
-	return db, pg.exec(ctx, db, sql)
+	return db, pg.exec(ctx, db, strings.ReplaceAll(sql, "{db}", db))
 }
 
 // hold listens on a port that the program will want.

@@ -2,6 +2,7 @@ package postmortem
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -60,6 +61,7 @@ var compressions = []compression{
 		}
 		return d, nil
 	}},
+	{"gzip", []byte{0x1f, 0x8b}, func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
 	{"lz4", []byte{0x04, 0x22, 0x4d, 0x18}, func(r io.Reader) (io.Reader, error) { return lz4.NewReader(r), nil }},
 	{"xz", []byte{0xfd, '7', 'z', 'X', 'Z', 0}, func(r io.Reader) (io.Reader, error) {
 		return xz.ReaderConfig{DictCap: decoderRoom, SingleStream: false}.NewReader(r)

@@ -5,9 +5,11 @@
 package postmortem
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sort"
 	"time"
 
@@ -19,48 +21,77 @@ import (
 // Core is an opened core dump.
 type Core struct {
 	Crash *crash.Crash
-	// What the notes say of the process beyond crash.Crash.
-	Name string // process name, at most 15 bytes
-	UID  int    // -1 unknown
-	Time time.Time
-	file *os.File
+	Name  string // process name, at most 15 bytes; "" unknown
+	// Systemd is true for a file that systemd-coredump stored: the journal may know more.
+	Systemd bool
+	file    *os.File
 }
 
 // Close releases the file; the Crash's memory is unreadable afterwards.
 func (c *Core) Close() error { return c.file.Close() }
 
-// Open reads the headers and notes of a core. A file that is no core gives a *NotACoreError.
+// Open reads the headers and notes of a core; Stdin is a path, too. A file that is no core gives a *NotACoreError.
 func Open(path string) (*Core, error) {
+	if path == Stdin {
+		c, err := open(os.Stdin, "")
+		if err != nil {
+			return nil, fmt.Errorf("stdin: %w", err)
+		}
+		return c, nil
+	}
 	// Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	c, err := open(f)
+	c, err := open(f, path)
 	if err != nil {
-		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
 }
 
-func open(f *os.File) (*Core, error) {
+// open takes over f, and closes it when it is no core. path is "" for one that has none.
+func open(f *os.File, path string) (core *Core, err error) {
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	if info.IsDir() {
+	modified := info.ModTime()
+	switch mode := info.Mode(); {
+	case mode.IsDir():
 		return nil, &NotACoreError{"this is a directory, not a core dump"}
+	case mode&os.ModeDevice != 0:
+		return nil, &NotACoreError{"this is a device, not a core dump"}
+	case !mode.IsRegular():
+		file, err := spooled(f)
+		if err != nil {
+			return nil, err
+		}
+		f.Close()
+		f, path = file, ""
+		if info, err = f.Stat(); err != nil {
+			return nil, err
+		}
+		modified = time.Time{} // when the core was written is not known
 	}
-	if !info.Mode().IsRegular() {
-		return nil, &NotACoreError{"this is not a regular file; a core that comes through a pipe must be stored in a file first"}
-	}
-	c, err := read(f, uint64(info.Size()), info.ModTime())
-	if err != nil {
+	if core, err = read(f, uint64(info.Size()), modified); err != nil {
 		return nil, err
 	}
-	c.file = f
-	return c, nil
+	core.file = f
+	if path == "" {
+		return core, nil // a pipe: no name or time of a file tells of the death
+	}
+	if real, err := filepath.Abs(path); err == nil {
+		path = real
+	}
+	core.witnesses(f, path, uint64(info.Size()), modified)
+	return core, nil
 }
 
 // read makes a core of any bytes that can be read at an offset; fileSize is their number.
@@ -70,18 +101,47 @@ func read(f io.ReaderAt, fileSize uint64, modified time.Time) (*Core, error) {
 		return nil, err
 	}
 	h, err := readHeaders(r)
-	if err != nil {
+	packed, isPacked := r.(*stream)
+	var other *NotACoreError
+	switch {
+	case err == nil:
+	case isPacked && errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, &NotACoreError{"the " + packed.kind.name + " stream is cut short before the header of a core"}
+	case isPacked && errors.As(err, &other):
+		return nil, &NotACoreError{"unpacked, " + other.What}
+	default:
 		return nil, err
 	}
 	n := readNotes(r, h.segments)
+	if len(n.threads) == 0 {
+		return nil, noThread(h, n, size)
+	}
 	if p, ok := r.(prefetcher); ok {
 		p.prefetch(wanted(h.segments, n))
 	}
-	c := &Core{Crash: observe(r, size, h, n, modified), UID: -1, Time: modified}
+	if isPacked && size == 0 && packed.failed != nil {
+		size = packed.end
+		if !errors.Is(packed.failed, io.ErrUnexpectedEOF) {
+			h.problem("%v", packed.failed)
+		}
+	}
+	c := &Core{Crash: observe(r, size, h, n, modified)}
 	if n.process != nil {
-		c.Name, c.UID = n.process.Name, int(n.process.UID)
+		c.Name = n.process.Name
 	}
 	return c, nil
+}
+
+// noThread is what there is to say of a core whose notes have no thread: without registers and signal even the question
+// whether the process was well has no answer.
+func noThread(h *headers, n *notes, size uint64) error {
+	switch {
+	case size > 0 && (h.cut || h.expected > size):
+		return &NotACoreError{fmt.Sprintf("the core is cut short before its first thread (%d bytes are there): nothing can be said of the process", size)}
+	case n.cut:
+		return &NotACoreError{"the core is cut short before its first thread: nothing can be said of the process"}
+	}
+	return &NotACoreError{"the core's notes tell of no thread: they are missing or damaged, and nothing can be said of the process"}
 }
 
 // observe turns headers and notes into an observation. size is 0 when it is not known.
@@ -89,10 +149,17 @@ func observe(r io.ReaderAt, size uint64, h *headers, n *notes, written time.Time
 	c := &crash.Crash{Focus: -1, Memory: newMemory(r, size, h.segments), Auxv: n.auxv}
 	c.Target = crash.Target{Source: crash.SourceCore, Arch: "amd64"}
 	c.Warnings = append(append(c.Warnings, h.problems...), n.problems...)
+	c.Incomplete = len(c.Warnings) > 0
 	if size > 0 && h.expected > size {
-		c.Warnings = append([]string{fmt.Sprintf("the core is cut short: %d bytes were expected and %d are there", h.expected, size)}, c.Warnings...)
+		c.Incomplete = true
+		atLeast := ""
+		if h.cut {
+			atLeast = "at least "
+		}
+		c.Warnings = append([]string{fmt.Sprintf("the core is cut short: %s%d bytes were expected and %d are there", atLeast, h.expected, size)}, c.Warnings...)
 	}
 	threads(c, n)
+	c.Process = fromNotes(n)
 	mappings(c, h.segments, n, written)
 	identify(c, n)
 	if n.seen != nil {
@@ -137,6 +204,9 @@ func threads(c *crash.Crash, n *notes) {
 	}
 	if s := c.Threads[c.Focus].Signal; s != nil && fatal(s) {
 		c.Outcome = crash.Outcome{End: crash.EndSignal, Signal: s, CoreDumped: true}
+		if s.CodeUnknown {
+			c.Warnings = append(c.Warnings, fmt.Sprintf("the core does not say why %s was raised: its note of that (NT_SIGINFO) is missing", s.Name()))
+		}
 	} else {
 		c.Threads[c.Focus].Signal = nil
 	}
@@ -159,7 +229,7 @@ func fatal(s *crash.Signal) bool {
 	case "SIGQUIT", "SIGILL", "SIGABRT", "SIGFPE", "SIGSEGV", "SIGBUS", "SIGSYS", "SIGXCPU", "SIGXFSZ":
 		return true
 	case "SIGTRAP":
-		return s.IsFault()
+		return s.IsFault() && !s.CodeUnknown
 	}
 	return false
 }

@@ -2,12 +2,14 @@ package postmortem
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -106,6 +108,10 @@ func checkObservation(t *testing.T, c *crash.Crash) {
 	if filepath.Base(c.Target.ExePath) != "threads" {
 		t.Errorf("executable %q", c.Target.ExePath)
 	}
+	heaps := slices.DeleteFunc(slices.Clone(c.Mappings), func(m crash.Mapping) bool { return m.Path != "[heap]" })
+	if len(heaps) != 1 || !heaps[0].PermsOK || heaps[0].Perms != crash.Read|crash.Write {
+		t.Errorf("the heap is %v", heaps)
+	}
 	regs := &c.FocusThread().Regs
 	if m, ok := c.MappingAt(regs.RIP); !ok || m.Perms&crash.Exec == 0 || filepath.Base(m.Path) != "threads" {
 		t.Errorf("the program counter %#x is not in the executable's code", regs.RIP)
@@ -123,8 +129,9 @@ func TestCompressedCores(t *testing.T) {
 	path := needCore(t)
 	plain := openCore(t, path)
 	for name, pack := range map[string]func(io.Writer) (io.WriteCloser, error){
-		"zst": func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) },
+		"zst": zstdWriter,
 		"lz4": func(w io.Writer) (io.WriteCloser, error) { return lz4.NewWriter(w), nil },
+		"gz":  func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil },
 		"xz":  func(w io.Writer) (io.WriteCloser, error) { return xz.NewWriter(w) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,6 +143,8 @@ func TestCompressedCores(t *testing.T) {
 		})
 	}
 }
+
+func zstdWriter(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w) }
 
 func compressFile(t *testing.T, from, to string, pack func(io.Writer) (io.WriteCloser, error)) {
 	t.Helper()

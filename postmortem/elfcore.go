@@ -1,6 +1,8 @@
 package postmortem
 
 import (
+	"bytes"
+	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,7 +17,6 @@ const (
 
 	etCore   = 4
 	emX86_64 = 62
-	em386    = 3
 	ptLoad   = 1
 	ptNote   = 4
 	pnXNum   = 0xffff
@@ -37,9 +38,12 @@ type segment struct {
 
 // headers is what the ELF and program headers of a core say.
 type headers struct {
-	segments []segment
-	expected uint64 // the size the file should have, as the segments say
-	problems []string
+	segments          []segment
+	expected          uint64 // the size the file should have, as the segments say
+	cut               bool   // the table of segments is cut short: expected is a lower bound
+	first             uint64 // the lowest offset of a segment's bytes behind the table; 0 none seen
+	senseless, wanted uint64 // entries of the table that make no sense; entries that it should have
+	problems          []string
 }
 
 // NotACoreError says that a file is something else, and what.
@@ -65,21 +69,20 @@ func readHeaders(r io.ReaderAt) (*headers, error) {
 	le := binary.LittleEndian
 	phoff, shoff := le.Uint64(eh[32:]), le.Uint64(eh[40:])
 	phentsize, count := le.Uint16(eh[54:]), uint64(le.Uint16(eh[56:]))
+	if phentsize != phdrSize {
+		return nil, &NotACoreError{fmt.Sprintf("the core's program headers have %d bytes each instead of %d: its header is damaged", phentsize, phdrSize)}
+	}
 	h := &headers{}
 	if count == pnXNum {
 		if count, err = extendedCount(r, shoff); err != nil {
-			h.problem("the core has more than 65,534 segments and the header that tells their number is missing: %v", err)
-			count = pnXNum
+			count = maxHeaders // the table itself may tell, see full
 		}
-	}
-	if phentsize != phdrSize {
-		return nil, &NotACoreError{fmt.Sprintf("the core's program headers have %d bytes each instead of %d: its header is damaged", phentsize, phdrSize)}
 	}
 	if count > maxHeaders {
 		h.problem("the header claims %d segments; only the first %d are looked at", count, maxHeaders)
 		count = maxHeaders
 	}
-	h.readSegments(r, phoff, count)
+	h.readSegments(r, phoff, count, err == nil)
 	if len(h.segments) == 0 {
 		return nil, &NotACoreError{"the core has no readable program headers: nothing of the process can be found in it"}
 	}
@@ -93,24 +96,42 @@ func (h *headers) problem(format string, args ...any) {
 // checkIdent says in one sentence what a file is that cannot be a core of an x86-64 Linux process.
 func checkIdent(eh []byte) error {
 	if len(eh) < 4 || string(eh[:4]) != "\x7fELF" {
+		if bytes.HasPrefix(eh, []byte("BZh")) {
+			return &NotACoreError{"the file is compressed with bzip2; unpack it first"}
+		}
 		return &NotACoreError{"the file is not an ELF file, so it is no core dump"}
 	}
 	if len(eh) < ehdrSize {
 		return &NotACoreError{fmt.Sprintf("the file ends inside its ELF header (%d bytes): it is cut short", len(eh))}
 	}
-	le := binary.LittleEndian
-	kind, machine := le.Uint16(eh[16:]), le.Uint16(eh[18:])
+	order := binary.ByteOrder(binary.LittleEndian)
+	if elf.Data(eh[elf.EI_DATA]) == elf.ELFDATA2MSB {
+		order = binary.BigEndian
+	}
+	kind, machine := order.Uint16(eh[16:]), elf.Machine(order.Uint16(eh[18:]))
+	other := ""
 	switch {
-	case eh[5] != 1:
-		return &NotACoreError{"the file is a big-endian ELF file; only cores of x86-64 Linux processes can be read"}
-	case machine == em386 || eh[4] == 1:
-		return &NotACoreError{"the core is of a 32-bit process; only cores of x86-64 Linux processes can be read"}
 	case kind != etCore:
 		return &NotACoreError{fmt.Sprintf("the file is %s, not a core dump", elfKind(kind))}
-	case machine != emX86_64:
-		return &NotACoreError{fmt.Sprintf("the core is of another architecture (ELF machine %d); only x86-64 can be read", machine)}
+	case machine == elf.EM_386, machine == elf.EM_X86_64 && elf.Class(eh[elf.EI_CLASS]) == elf.ELFCLASS32:
+		other = "a 32-bit process"
+	case machine != elf.EM_X86_64:
+		other = "a process of another architecture (" + fmt.Sprintf("ELF machine %d", machine) + ")"
+		if name := machines[machine]; name != "" {
+			other = name + " process"
+		}
+	case order != binary.LittleEndian || elf.Class(eh[elf.EI_CLASS]) != elf.ELFCLASS64:
+		return &NotACoreError{"the core's ELF header is damaged: it is not that of a 64-bit little-endian file"}
+	default:
+		return nil
 	}
-	return nil
+	return &NotACoreError{"the core is of " + other + "; only cores of x86-64 Linux processes can be read"}
+}
+
+// machines are the architectures that Linux runs on, as people call them, with their article.
+var machines = map[elf.Machine]string{
+	elf.EM_AARCH64: "an AArch64", elf.EM_ARM: "a 32-bit ARM", elf.EM_RISCV: "a RISC-V", elf.EM_PPC64: "a PowerPC", elf.EM_PPC: "a PowerPC",
+	elf.EM_S390: "an s390", elf.EM_MIPS: "a MIPS", elf.EM_LOONGARCH: "a LoongArch", elf.EM_SPARCV9: "a SPARC",
 }
 
 func elfKind(t uint16) string {
@@ -136,32 +157,81 @@ func extendedCount(r io.ReaderAt, shoff uint64) (uint64, error) {
 	return uint64(binary.LittleEndian.Uint32(sh[44:])), nil
 }
 
-// readSegments reads the table in blocks, so that a claim of millions of entries costs no more than the file holds.
-func (h *headers) readSegments(r io.ReaderAt, phoff, count uint64) {
+// readSegments reads the table in blocks, so that a claim of millions of entries costs no more than the file holds. known
+// is false when count is only the largest there may be.
+func (h *headers) readSegments(r io.ReaderAt, phoff, count uint64, known bool) {
 	const block = 512
 	var buf [block * phdrSize]byte
-	for done := uint64(0); done < count; {
-		want := min(block, count-done)
+	h.wanted = count
+	for done := uint64(0); done < h.wanted; {
+		want := min(block, h.wanted-done)
 		n, err := readFull(r, buf[:want*phdrSize], phoff+done*phdrSize)
-		for i := 0; i+phdrSize <= n; i += phdrSize {
-			h.add(parseSegment(buf[i:]))
+		for i := 0; i+phdrSize <= n && done < h.wanted; i += phdrSize {
+			h.add(parseSegment(buf[i:]), phoff)
+			done++
+			if h.full(phoff, done, known) {
+				break
+			}
 		}
-		if err != nil {
-			h.problem("the table of segments is cut short: %d of %d are there", done+uint64(n/phdrSize), count)
-			return
+		if err != nil && done < h.wanted {
+			h.cut = true
+			if known {
+				h.problem("the table of segments is cut short: %d of %d are there", done, h.wanted)
+			} else {
+				h.problem("the core has more than 65,534 segments, and the header that tells their number is missing: %d are there", done)
+			}
+			break
 		}
-		done += want
+	}
+	if h.senseless > 0 {
+		h.problem("the table of segments is damaged: %d of its %d entries make no sense and are not used", h.senseless, h.wanted)
 	}
 }
 
-func (h *headers) add(s segment) {
+// full reports whether the table ends after done entries, whatever its header claims: the bytes of the segments begin there.
+// That also tells the number of entries where the header that should do so is lost.
+func (h *headers) full(phoff, done uint64, known bool) bool {
+	if h.first == 0 {
+		return false
+	}
+	room := (h.first - phoff) / phdrSize
+	if room > done || room == h.wanted {
+		return false
+	}
+	if known || done < pnXNum {
+		h.problem("the table of segments is damaged: its header claims more entries than the %d that there is room for", done)
+	}
+	h.wanted = done
+	return true
+}
+
+func (h *headers) add(s segment, phoff uint64) {
 	if s.Type != ptLoad && s.Type != ptNote {
 		return
 	}
-	h.segments = append(h.segments, s)
-	if end := s.Offset + s.Filesz; s.Filesz > 0 && end > s.Offset {
-		h.expected = max(h.expected, end)
+	if !s.plausible() {
+		h.senseless++
+		return
 	}
+	h.segments = append(h.segments, s)
+	if s.Filesz > 0 {
+		h.expected = max(h.expected, s.Offset+s.Filesz)
+		if s.Offset > phoff && (h.first == 0 || s.Offset < h.first) {
+			h.first = s.Offset
+		}
+	}
+}
+
+// reach is more than any address space or core has: user addresses have 56 bits with five levels of page tables.
+const reach = 1 << 57
+
+// plausible reports whether a process can have had the segment: the kernel and gdb write whole pages, and no more bytes than
+// there was memory.
+func (s *segment) plausible() bool {
+	if s.Offset > reach || s.Filesz > reach {
+		return false
+	}
+	return s.Type != ptLoad || s.Vaddr%pageSize == 0 && s.Memsz <= reach && s.Filesz <= s.Memsz && s.Vaddr+s.Memsz >= s.Vaddr
 }
 
 func parseSegment(b []byte) segment {

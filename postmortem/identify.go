@@ -27,12 +27,15 @@ func identify(c *crash.Crash, n *notes) {
 			c.Target.ExePath = m.Path
 		}
 	}
-	if c.Target.Path == "" {
-		c.Target.Path = c.Target.ExePath
-	}
 	c.Target.Args, c.Target.Env = initialStack(c)
 	if c.Target.Args == nil && n.process != nil && n.process.Args != "" {
 		c.Target.Args = strings.Fields(n.process.Args)
+	}
+	if c.Target.Path == "" {
+		c.Target.Path = c.Target.ExePath
+	}
+	if c.Target.Path == "" && len(c.Target.Args) > 0 {
+		c.Target.Path = c.Target.Args[0]
 	}
 }
 
@@ -94,8 +97,18 @@ func findAuxv(c *crash.Crash) uint64 {
 	if !ok {
 		return 0
 	}
-	from := max(m.Start, execfn-min(execfn, stackTop)) &^ 15
-	buf := make([]byte, execfn-from)
+	// Between the vector and the file name stand the arguments and the environment, mostly a few kilobytes.
+	for _, reach := range []uint64{16 << 10, stackTop} {
+		if at := auxvWithin(c, max(m.Start, execfn-min(execfn, reach))&^15, execfn, phdr); at != 0 {
+			return at
+		}
+	}
+	return 0
+}
+
+// auxvWithin looks for the vector in a part of the stack.
+func auxvWithin(c *crash.Crash, from, to, phdr uint64) uint64 {
+	buf := make([]byte, to-from)
 	got, _ := c.Memory.ReadMemory(buf, from)
 	var want [16]byte
 	binary.LittleEndian.PutUint64(want[:], atPhdr)
@@ -111,6 +124,9 @@ func findAuxv(c *crash.Crash) uint64 {
 			break
 		}
 		i -= 16
+	}
+	if i < 16 {
+		return 0 // envp's zero word and argc stand before it: the window begins inside of the vector
 	}
 	return from + uint64(i)
 }

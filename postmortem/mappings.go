@@ -98,21 +98,59 @@ func (s *fileSizes) name(m *crash.Mapping, path string) {
 	size, ok := s.known[path]
 	if !ok {
 		size = -1
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && !info.ModTime().After(s.written) {
-			size = info.Size()
+		if strings.HasPrefix(path, "/") { // else it is a file without a place, and none in the current folder
+			size = s.stat(path)
 		}
 		s.known[path] = size
 	}
 	m.FileSize = size
 }
 
-// nameSpecial names the mappings that /proc/PID/maps names: the main stack, which holds the program's name, and the vDSO.
+func (s *fileSizes) stat(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.ModTime().After(s.written) {
+		return -1
+	}
+	return info.Size()
+}
+
+// nameSpecial names the mappings that /proc/PID/maps names: the main stack, which holds the program's name, the vDSO, and
+// the heap.
 func nameSpecial(c *crash.Crash) {
+	nameHeap(c)
 	for key, name := range map[uint64]string{atExecFn: "[stack]", atSysinfoEhdr: "[vdso]"} {
 		if addr, ok := c.Auxv[key]; ok {
 			if m, ok := c.MappingAt(addr); ok && m.Path == "" {
 				m.Path = name
 			}
+		}
+	}
+}
+
+// maxBrkGap bounds how far above the program's last page the kernel starts the heap (linux/arch/x86/kernel/process.c,
+// arch_randomize_brk), in bytes.
+const maxBrkGap = 1 << 30
+
+// nameHeap names the memory that brk gave: the first mapping above the program's own, if it has no file and can be
+// written. It lies apart from them, unless the kernel was told not to randomise; then it cannot be told from the
+// program's zeroed data and stays without a name.
+func nameHeap(c *crash.Crash) {
+	program, ok := c.MappingAt(c.Auxv[atPhdr])
+	if !ok || program.Path == "" {
+		return
+	}
+	path, end := program.Path, program.End
+	for i := range c.Mappings {
+		m := &c.Mappings[i]
+		switch {
+		case m.Start < program.Start:
+		case m.Path == path, m.Start == end && m.Path == "":
+			end = m.End // the second: data without a file, behind the file's
+		default:
+			if m.Path == "" && m.PermsOK && m.Perms == crash.Read|crash.Write && m.Start-end < maxBrkGap {
+				m.Path = "[heap]"
+			}
+			return
 		}
 	}
 }

@@ -38,10 +38,11 @@ type fileRange struct {
 type notes struct {
 	threads  []crash.Thread // in the core's order; the kernel puts the thread that died first
 	process  *prpsinfo
+	parent   int // the parent's PID by the first NT_PRSTATUS; 0 unknown
 	auxv     map[uint64]uint64
 	files    []fileRange
-	sawFiles bool
 	seen     *ownNote // nil when the core is not meshdiag's
+	cut      bool     // the notes end too early
 	problems []string
 }
 
@@ -68,8 +69,8 @@ func readNotes(r io.ReaderAt, segments []segment) *notes {
 			n.readSegment(r, s)
 		}
 	}
-	if len(n.threads) == 0 {
-		n.problem("the core has no thread: its notes are missing or damaged")
+	if len(n.threads) > 0 && len(n.files) == 0 {
+		n.problem("the core does not tell which files were mapped (NT_FILE is missing or damaged): code has no names, and none can be read from files")
 	}
 	return n
 }
@@ -82,7 +83,10 @@ func (n *notes) readSegment(r io.ReaderAt, s segment) {
 	for off := s.Offset; off+12 <= end; {
 		var head [12]byte
 		if _, err := readFull(r, head[:], off); err != nil {
-			n.problem("the notes are cut short at file offset %#x", off)
+			if !n.cut {
+				n.problem("the notes are cut short at file offset %#x", off)
+			}
+			n.cut = true
 			return
 		}
 		le := binary.LittleEndian
@@ -115,7 +119,8 @@ func (n *notes) readNote(r io.ReaderAt, kind uint32, off, size uint64) {
 	got, err := readFull(r, b, off)
 	b = b[:got]
 	if err != nil {
-		n.problem("a note at file offset %#x is cut short: %d of %d bytes are there", off, got, size)
+		n.problem("the notes are cut short at file offset %#x, in one of %d bytes", off+uint64(got), size)
+		n.cut = true
 	}
 	switch kind {
 	case ntPrstatus:
@@ -145,7 +150,11 @@ func (n *notes) last() *crash.Thread {
 	return &n.threads[len(n.threads)-1]
 }
 
-// prstatus reads struct elf_prstatus: siginfo head, cursig at 12, pid at 32, registers at 112 (x86-64).
+// userMode are the bits of a segment selector that hold its privilege level: 3 in every user process.
+const userMode = 3
+
+// prstatus reads struct elf_prstatus: cursig at 12, pid at 32, ppid at 36, registers at 112 (x86-64). The siginfo at its head has no code
+// but 0 (linux/fs/binfmt_elf.c, fill_prstatus): why the signal was raised stands in NT_SIGINFO alone.
 func (n *notes) prstatus(b []byte) {
 	const regsAt, regsSize = 112, 27 * 8
 	if len(b) < 36 {
@@ -154,12 +163,19 @@ func (n *notes) prstatus(b []byte) {
 	le := binary.LittleEndian
 	t := crash.Thread{TID: int(int32(le.Uint32(b[32:])))}
 	if sig := int(int16(le.Uint16(b[12:]))); sig > 0 && sig < 65 {
-		t.Signal = &crash.Signal{Number: sig, Code: int(int32(le.Uint32(b[4:])))}
+		t.Signal = &crash.Signal{Number: sig, CodeUnknown: true}
+	}
+	if n.parent == 0 && len(b) >= 40 {
+		n.parent = max(int(int32(le.Uint32(b[36:]))), 0)
 	}
 	if len(b) >= regsAt+regsSize {
 		t.RegsOK = true
 		// The 27 words stand in the order of crash.Regs, which is the kernel's user_regs_struct.
 		_ = binary.Read(bytes.NewReader(b[regsAt:]), le, &t.Regs)
+		if t.Regs.CS&userMode != userMode {
+			t.RegsOK, t.Regs = false, crash.Regs{}
+			n.problem("the registers of thread %d are damaged: they are not those of a process", t.TID)
+		}
 	} else {
 		n.problem("the registers of thread %d are missing: its note is cut short", t.TID)
 	}
@@ -236,8 +252,7 @@ func (n *notes) mappedFiles(b []byte) {
 		n.problem("the list of mapped files is damaged: it claims %d entries", count)
 		count = uint64(len(b)-16) / 24
 	}
-	n.sawFiles = true
-	names := b[16+24*count:]
+	names, lost := b[16+24*count:], 0
 	for i := uint64(0); i < count; i++ {
 		e := b[16+24*i:]
 		f := fileRange{Range: crash.Range{Start: le.Uint64(e), End: le.Uint64(e[8:])}, Offset: le.Uint64(e[16:]) * page}
@@ -245,8 +260,18 @@ func (n *notes) mappedFiles(b []byte) {
 			f.Path, names = string(names[:j]), names[j+1:]
 		} else {
 			names = nil
-			n.problem("the list of mapped files lacks the name of %#x", f.Start)
+		}
+		if !kernelPath(f.Path) {
+			f.Path = ""
+			lost++
 		}
 		n.files = append(n.files, f)
 	}
+	if lost > 0 {
+		n.problem("the list of mapped files is damaged: %d of %d names are missing", lost, count)
+	}
 }
+
+// kernelPath reports whether a name can be one that the kernel gives a mapped file: an absolute path, or that of a file
+// without a place, such as anon_inode:[perf_event].
+func kernelPath(s string) bool { return strings.HasPrefix(s, "/") || strings.Contains(s, ":[") }

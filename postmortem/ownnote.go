@@ -28,6 +28,7 @@ type ownNote struct {
 	Outcome   crash.Outcome
 	Focus     int // TID, 0 when there is none
 	Target    crash.Target
+	Process   *crash.Process    `json:",omitempty"`
 	Threads   []json.RawMessage // crash.Thread without registers
 	Sightings []json.RawMessage // ownSighting
 	Output    crash.Output
@@ -60,7 +61,7 @@ type ownMapping struct {
 
 // makeOwn encodes the note. What does not fit is left out, the largest part first.
 func makeOwn(c *crash.Crash) []byte {
-	n := ownNote{Version: ownVersion, Outcome: c.Outcome, Target: c.Target, Output: c.Output, Warnings: c.Warnings}
+	n := ownNote{Version: ownVersion, Outcome: c.Outcome, Target: c.Target, Process: c.Process, Output: c.Output, Warnings: c.Warnings}
 	n.Target.Env, n.Output.Lines = nil, nil // the environment is in the process's memory
 	if t := c.FocusThread(); t != nil {
 		n.Focus = t.TID
@@ -181,6 +182,9 @@ func (o *ownNote) apply(c *crash.Crash) {
 	c.Target.Source, c.Target.PID, c.Target.Arch, c.Target.Env = crash.SourceCore, pid, "amd64", env
 	if c.Target.Args == nil {
 		c.Target.Args = args
+	}
+	if o.Process != nil {
+		c.Process = o.Process
 	}
 	c.Outcome = o.Outcome
 	c.Outcome.Elapsed = max(c.Outcome.Elapsed, 0)

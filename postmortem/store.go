@@ -11,6 +11,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
+
+	"meshdiag/crash"
 )
 
 // StoreDir is where meshdiag handler keeps cores unless told otherwise.
@@ -33,9 +35,11 @@ type Store struct {
 
 // Dump says which process a core is of, as the kernel told the handler (core(5)).
 type Dump struct {
-	Name string // %e: chosen by the process
-	PID  int    // %P
-	Time int64  // %t, seconds since 1970
+	Name    string         // %e: chosen by the process
+	PID     int            // %P
+	Time    int64          // %t, seconds since 1970
+	Signal  int            // %s; 0 unknown
+	Process *crash.Process // what else is known of it, in the machine's numbers; nil nothing
 }
 
 // Stem is the name that the files of a dump share: NAME.PID.TIME.
@@ -123,7 +127,7 @@ func (s *Store) Put(r io.Reader, d Dump, maxSize int64) (Stored, error) {
 	var got Stored
 	name := d.Stem() + coreSuffix
 	err := s.replace(name, func(f *os.File) error {
-		n, cut, err := compress(f, r, maxSize)
+		n, cut, err := compress(f, r, maxSize, originFrame(d))
 		got = Stored{Path: filepath.Join(s.path, name), Read: n, Cut: cut}
 		if err == nil && n == 0 {
 			return errors.New("nothing came on stdin")
@@ -138,8 +142,8 @@ func (s *Store) Report(d Dump, suffix string, fill func(io.Writer) error) error 
 	return s.replace(d.Stem()+suffix, func(f *os.File) error { return fill(f) })
 }
 
-// compress copies at most maxSize bytes of r to w as zstd, and a mark of how many those were.
-func compress(w io.Writer, r io.Reader, maxSize int64) (n int64, cut string, err error) {
+// compress copies at most maxSize bytes of r to w as zstd, and behind them a frame of its own and a mark of how many they were.
+func compress(w io.Writer, r io.Reader, maxSize int64, frame []byte) (n int64, cut string, err error) {
 	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 	if err != nil {
 		return 0, "", err
@@ -160,7 +164,7 @@ func compress(w io.Writer, r io.Reader, maxSize int64) (n int64, cut string, err
 	if err := z.Close(); err != nil {
 		return n, "", err
 	}
-	_, err = w.Write(sizeMark(uint64(n)))
+	_, err = w.Write(append(frame, sizeMark(uint64(n))...))
 	return n, cut, err
 }
 

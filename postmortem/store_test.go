@@ -53,7 +53,7 @@ func TestDumpStem(t *testing.T) {
 		if got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}
-		if !storedFile.MatchString(got + coreSuffix) {
+		if !storedFile().MatchString(got + coreSuffix) {
 			t.Errorf("Trim does not know %q as its own", got)
 		}
 	}

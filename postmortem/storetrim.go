@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,9 +19,14 @@ const (
 )
 
 var (
-	storedFile = regexp.MustCompile(`^([A-Za-z0-9_+][A-Za-z0-9._+-]{0,63}\.[0-9]+\.([0-9]+))\.(core\.zst|txt|json)$`)
-	tempFile   = regexp.MustCompile(`^\.meshdiag-[0-9]+-[0-9]+\.part$`)
+	storedFile = lazily(`^([A-Za-z0-9_+][A-Za-z0-9._+-]{0,63}\.[0-9]+\.([0-9]+))\.(core\.zst|txt|json)$`)
+	tempFile   = lazily(`^\.meshdiag-[0-9]+-[0-9]+\.part$`)
 )
+
+// lazily compiles a pattern when it is first needed: most runs of meshdiag never look into the store.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // kept is a dump in the store: its core and reports.
 type kept struct {
@@ -71,7 +77,7 @@ func (s *Store) list() (map[string]*kept, error) {
 	names, err := f.Readdirnames(-1)
 	dumps := map[string]*kept{}
 	for _, name := range names {
-		m, temp := storedFile.FindStringSubmatch(name), tempFile.MatchString(name)
+		m, temp := storedFile().FindStringSubmatch(name), tempFile().MatchString(name)
 		var st unix.Stat_t
 		if m == nil && !temp || unix.Fstatat(s.dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 			continue

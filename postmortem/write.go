@@ -9,25 +9,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"meshdiag/crash"
 )
-
-// Filter says which mappings a written core holds; the bits are those of /proc/PID/coredump_filter (core(5)).
-type Filter uint
-
-const (
-	AnonPrivate Filter = 1 << iota
-	AnonShared
-	FilePrivate
-	FileShared
-	ELFHeaders
-)
-
-// DefaultFilter is the kernel's default (core(5)), which leaves out what can be read from files.
-const DefaultFilter = AnonPrivate | AnonShared | ELFHeaders
 
 const pageSize = 4096
 
@@ -44,13 +32,16 @@ func Save(path string, c *crash.Crash, filter Filter) (err error) {
 			os.Remove(f.Name())
 		}
 	}()
-	if err = write(f, c, filter); err != nil {
-		return fmt.Errorf("write core %s: %w", path, err)
+	if err = write(f, c, filter); err == nil {
+		err = f.Close()
 	}
-	if err = f.Close(); err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	return os.Rename(f.Name(), path)
+	if err != nil {
+		return fmt.Errorf("no core was saved to %s: %w", path, diskFull(err))
+	}
+	return nil
 }
 
 // write puts headers and notes first: a core that is cut short later still tells everything but memory.
@@ -77,8 +68,11 @@ func write(f *os.File, c *crash.Crash, filter Filter) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	for _, s := range segments {
-		if err := copyMemory(f, c.Memory, s); err != nil {
+	for i, s := range segments {
+		if unwritten(&c.Mappings[i]) {
+			continue // it stays a hole
+		}
+		if err := copyMapping(f, c.Memory, &c.Mappings[i], s); err != nil {
 			return err
 		}
 	}
@@ -129,7 +123,7 @@ func plan(c *crash.Crash, filter Filter) []segment {
 	for i := range c.Mappings {
 		m := &c.Mappings[i]
 		s := segment{Type: ptLoad, Flags: flags(m.Perms), Vaddr: m.Start, Memsz: m.Size()}
-		s.Filesz = written(c.Memory, m, filter)
+		s.Filesz = filter.size(c.Memory, m)
 		out = append(out, s)
 	}
 	return out
@@ -148,42 +142,26 @@ func flags(p crash.Perms) (f uint32) {
 	return f
 }
 
-// written is how many bytes of a mapping go into the core. A private file mapping that is or was writable has pages of its
-// own (data, relocated tables); others are in the file, of which the first page is kept for its build ID.
-func written(mem crash.Memory, m *crash.Mapping, filter Filter) uint64 {
-	file := m.Path != "" && m.Path[0] == '/'
-	shared := m.Perms&crash.Shared != 0
-	switch {
-	case m.Path == "[vvar]" || m.Path == "[vsyscall]" || m.Path == "[vvar_vclock]":
-		return 0
-	case m.PermsOK && m.Perms&(crash.Read|crash.Write) == 0:
-		return 0
-	case file && shared && filter&FileShared != 0, file && !shared && filter&FilePrivate != 0:
-		return m.Size()
-	case file && shared:
-		return 0
-	case file && m.Perms&crash.Write != 0 && filter&AnonPrivate != 0:
-		return m.Size()
-	case file && filter&AnonPrivate != 0 && m.Perms&crash.Exec == 0 && m.Offset != 0 && m.Size() <= 4<<20:
-		return m.Size() // may be RELRO: written by the loader, then made read-only
-	case file && filter&ELFHeaders != 0 && m.Offset == 0:
-		var magic [4]byte
-		if n, _ := mem.ReadMemory(magic[:], m.Start); n == 4 && string(magic[:]) == "\x7fELF" {
-			return min(pageSize, m.Size())
-		}
-		return 0
-	case file:
-		return 0
-	case shared && filter&AnonShared == 0, !shared && filter&AnonPrivate == 0:
-		return 0
+// copyMapping copies what the core holds of a mapping. Of memory that the process has for itself only what was touched is
+// looked at: programs reserve many times what they use, and this one stands still meanwhile.
+func copyMapping(f *os.File, mem crash.Memory, m *crash.Mapping, s segment) error {
+	sparse, ok := mem.(crash.Sparse)
+	private := m.Perms&crash.Shared == 0 && !strings.HasPrefix(m.Path, "/") && m.Path != "[vdso]"
+	if !ok || !private {
+		return copyMemory(f, mem, s)
 	}
-	return m.Size()
+	for from, to := range sparse.Touched(s.Vaddr, s.Vaddr+s.Filesz) {
+		part := segment{Vaddr: from, Offset: s.Offset + (from - s.Vaddr), Filesz: to - from}
+		if err := copyMemory(f, mem, part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// copyMemory copies one segment, leaving holes for pages of zeros and for pages that cannot be read.
+// copyMemory copies one range of pages, leaving holes for pages of zeros and for pages that cannot be read.
 func copyMemory(f *os.File, mem crash.Memory, s segment) error {
-	buf := make([]byte, 256<<10)
-	zero := make([]byte, pageSize)
+	buf := make([]byte, min(1<<20, s.Filesz))
 	for done := uint64(0); done < s.Filesz; {
 		want := min(uint64(len(buf)), s.Filesz-done)
 		n, err := mem.ReadMemory(buf[:want], s.Vaddr+done)
@@ -191,23 +169,43 @@ func copyMemory(f *os.File, mem crash.Memory, s segment) error {
 			done += pageSize
 			continue
 		}
-		for p := 0; p < n; p += pageSize {
-			page := buf[p:min(p+pageSize, n)]
-			if bytes.Equal(page, zero[:len(page)]) {
-				continue
-			}
-			if _, err := f.WriteAt(page, int64(s.Offset+done)+int64(p)); err != nil {
-				return diskFull(err)
-			}
+		if err := writePages(f, buf[:n], int64(s.Offset+done)); err != nil {
+			return err
 		}
 		done += uint64(n)
 	}
 	return nil
 }
 
+var zeroPage [pageSize]byte
+
+// writePages writes runs of pages that are not all zeros, each run in one piece.
+func writePages(f *os.File, data []byte, off int64) error {
+	start := 0
+	flush := func(end int) error {
+		if end == start {
+			return nil
+		}
+		_, err := f.WriteAt(data[start:end], off+int64(start))
+		return err
+	}
+	for p := 0; p < len(data); p += pageSize {
+		end := min(p+pageSize, len(data))
+		if bytes.Equal(data[p:end], zeroPage[:end-p]) {
+			if err := flush(p); err != nil {
+				return err
+			}
+			start = end
+		}
+	}
+	return flush(len(data))
+}
+
 func diskFull(err error) error {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return fmt.Errorf("the disk is full, nothing was kept: %w", err)
+	for _, full := range []syscall.Errno{unix.ENOSPC, unix.EDQUOT} {
+		if errors.Is(err, full) {
+			return fmt.Errorf("the disk is full, nothing was kept: %w", full) // without the temporary name, which nobody knows
+		}
 	}
 	return err
 }

@@ -60,6 +60,9 @@ func writeStatus(b *bytes.Buffer, c *crash.Crash, t *crash.Thread) {
 		le.PutUint16(d[12:], uint16(s.Number))
 	}
 	le.PutUint32(d[32:], uint32(t.TID))
+	if c.Process != nil {
+		le.PutUint32(d[36:], uint32(c.Process.PPID))
+	}
 	var regs bytes.Buffer
 	_ = binary.Write(&regs, le, &t.Regs)
 	copy(d[112:], regs.Bytes())
@@ -112,7 +115,13 @@ func writeFP(b *bytes.Buffer, t *crash.Thread) {
 // psinfo makes struct elf_prpsinfo, 136 bytes.
 func psinfo(c *crash.Crash) []byte {
 	d := make([]byte, 136)
-	binary.LittleEndian.PutUint32(d[24:], uint32(c.Target.PID))
+	le := binary.LittleEndian
+	le.PutUint32(d[24:], uint32(c.Target.PID))
+	if p := c.Process; p != nil {
+		le.PutUint32(d[16:], uint32(p.UID)) // -1, which is nobody's, when it is not known
+		le.PutUint32(d[20:], uint32(p.GID))
+		le.PutUint32(d[28:], uint32(p.PPID))
+	}
 	name := filepath.Base(c.Target.Path)
 	if t := c.FocusThread(); t != nil && c.IsLeader(t) && t.Name != "" {
 		name = t.Name

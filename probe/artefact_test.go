@@ -51,7 +51,12 @@ func TestFresh(t *testing.T) {
 			for name, age := range tt.files {
 				write(name, age)
 			}
-			c, found := Fresh(exe, a)
+			var c Check
+			got := Fresh(Artefact{Exe: exe, Parts: a, Prefix: "mesh_", Function: func(string) bool { return true }})
+			found := len(got) == 1
+			if found {
+				c = got[0]
+			}
 			if found != tt.found || c.OK != tt.ok || !strings.Contains(c.Detail, tt.say) {
 				t.Errorf("%v %+v", found, c)
 			}
@@ -86,7 +91,7 @@ func TestReplaced(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c, known := Replaced(tt.maps)
+			c, known := Replaced(tt.maps, func(string) string { return "" })
 			if known != tt.known || c.OK != tt.ok || !strings.Contains(c.Detail, tt.say) {
 				t.Errorf("%v %+v", known, c)
 			}
@@ -151,6 +156,33 @@ func TestCorePattern(t *testing.T) {
 			t.Errorf("%q: %+v", pattern, c)
 		}
 	}
+}
+
+// TestReplacedBySameBuild replaces a file by a copy of itself, then by another build.
+func TestReplacedBySameBuild(t *testing.T) {
+	dir := runtimes(t, "-Wl,--build-id")
+	path := filepath.Join(dir, "app")
+	ran := func(string) string { return buildIDForTest(t, dir, "app") }
+	was := ran("")
+	maps := []crash.Mapping{{Perms: crash.Read | crash.Exec, PermsOK: true, Path: path, Deleted: true}}
+	if c, ok := Replaced(maps, func(string) string { return was }); !ok || !c.OK {
+		t.Errorf("a copy of itself: %+v", c)
+	}
+	sh(t, dir, "gcc -Wl,--build-id -O1 app.c v2/librt.a -o app")
+	if c, ok := Replaced(maps, func(string) string { return was }); !ok || c.OK || !strings.Contains(c.Detail, was[:12]+" ran, "+ran("")[:12]+" is there") {
+		t.Errorf("another build: %+v", c)
+	}
+}
+
+// buildIDForTest asks readelf for a build ID.
+func buildIDForTest(t *testing.T, dir, name string) string {
+	t.Helper()
+	out, err := exec.Command("readelf", "-n", filepath.Join(dir, name)).Output()
+	_, rest, ok := strings.Cut(string(out), "Build ID: ")
+	if err != nil || !ok {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return strings.Fields(rest)[0]
 }
 
 func FuzzRlimits(f *testing.F) {

@@ -3,7 +3,6 @@ package probe
 import (
 	"bytes"
 	"debug/elf"
-	"encoding/binary"
 	"io"
 	"net/url"
 	"os"
@@ -13,39 +12,55 @@ import (
 
 // Limits on what is read of an executable: it may be anything.
 const (
-	maxSections    = 4096
-	maxConstants   = 64 << 20 // bytes of read-only data searched
-	maxCode        = 64 << 20 // bytes of code searched for a reference
-	maxURL         = 2048
-	maxURLs        = 16
-	lengthDistance = 32 // bytes of code between the address of a constant and its length
+	maxSections  = 4096
+	maxConstants = 64 << 20 // bytes of read-only data searched
+	maxCode      = 64 << 20 // bytes of code searched for a reference
+	maxURL       = 2048
+	maxURLs      = 16
 )
 
 var schemes = [][]byte{[]byte("postgres://"), []byte("postgresql://")}
 
-// DatabaseURL finds the connection URL that a program uses: the value of an environment variable whose name the program
-// contains (those in names first), else a constant of the executable. from says which it was; both are "" when there is
-// none. env is the environment of the process, KEY=value.
-func DatabaseURL(exe string, env, names []string) (rawURL, from string) {
+// Constants are the parts of an executable in which constants and references to them stand.
+type Constants struct {
+	data []part // read-only data
+	code []part
+	held map[uint64]held // constants whose address stands in data, by that address
+}
+
+// part is a piece of an executable as it is mapped.
+type part struct {
+	addr uint64
+	data []byte
+}
+
+// ReadConstants reads an executable's constants: none of a file that cannot be read, or is no ELF executable.
+func ReadConstants(exe string) *Constants {
 	f, err := os.Open(exe)
 	if err != nil {
-		return "", ""
+		return &Constants{}
 	}
 	defer f.Close()
-	image := readConstants(f)
+	return readConstants(f)
+}
+
+// DatabaseURL finds the connection URL that a program uses: the value of an environment variable whose name the program
+// contains (those in names first), else a constant of the executable. variable is "" for a constant; both are "" when there is
+// none. env is the environment of the process, KEY=value.
+func (c *Constants) DatabaseURL(env, names []string) (rawURL, variable string) {
 	for _, name := range names {
-		if v := lookup(env, name); isDatabaseURL(v) && image.contains([]byte(name)) {
-			return v, "the environment variable " + name
+		if v := lookup(env, name); isDatabaseURL(v) && c.contains([]byte(name)) {
+			return v, name
 		}
 	}
 	for _, e := range env {
 		name, v, _ := strings.Cut(e, "=")
-		if isDatabaseURL(v) && !slices.Contains(names, name) && image.mentions([]byte(name)) {
-			return v, "the environment variable " + name
+		if isDatabaseURL(v) && !slices.Contains(names, name) && c.mentions([]byte(name)) {
+			return v, name
 		}
 	}
-	if v := image.databaseURL(); v != "" {
-		return v, "a constant in the executable"
+	if v := c.databaseURL(); v != "" {
+		return v, ""
 	}
 	return "", ""
 }
@@ -68,20 +83,9 @@ func isDatabaseURL(s string) bool {
 	return err == nil && (u.Hostname() != "" || u.User != nil || u.Query().Get("host") != "")
 }
 
-// part is a piece of an executable as it is mapped.
-type part struct {
-	addr uint64
-	data []byte
-}
-
-// constants are the parts of an executable in which constants and references to them stand.
-type constants struct {
-	data []part // read-only data
-	code []part
-}
-
 // readConstants reads the sections of an ELF file; of a hostile or foreign file it yields what could be read.
-func readConstants(r io.ReaderAt) (c constants) {
+func readConstants(r io.ReaderAt) (c *Constants) {
+	c = &Constants{}
 	defer func() { _ = recover() }() // debug/elf on hostile bytes; what was read before is kept
 	f, err := elf.NewFile(r)
 	if err != nil || len(f.Sections) > maxSections {
@@ -106,10 +110,11 @@ func readConstants(r io.ReaderAt) (c constants) {
 			*to = append(*to, part{s.Addr, b})
 		}
 	}
+	c.held = readHeld(f)
 	return c
 }
 
-func (c *constants) contains(text []byte) bool {
+func (c *Constants) contains(text []byte) bool {
 	for _, p := range c.data {
 		if bytes.Contains(p.data, text) {
 			return true
@@ -119,7 +124,7 @@ func (c *constants) contains(text []byte) bool {
 }
 
 // mentions reports whether a name stands in the constants by itself and not as a part of a longer one.
-func (c *constants) mentions(name []byte) bool {
+func (c *Constants) mentions(name []byte) bool {
 	if len(name) == 0 {
 		return false
 	}
@@ -143,7 +148,7 @@ func nameByte(c byte) bool { return c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 
 // databaseURL is the first constant that is a connection URL. One that code loads together with its length comes before
 // others: compilers put constants without an end mark one behind the other, so that only the code knows where one ends.
-func (c *constants) databaseURL() string {
+func (c *Constants) databaseURL() string {
 	guess := ""
 	for _, p := range c.data {
 		for _, at := range schemeOffsets(p.data) {
@@ -186,29 +191,14 @@ func urlRun(data []byte) []byte {
 	return data[:n]
 }
 
-// lengths are the numbers that x86-64 code loads next to where it takes the address of a constant
-// (lea disp32(%rip), %reg; mov $imm32, %reg), as far as they fit a constant of at most limit bytes.
-func (c *constants) lengths(addr uint64, limit int) []int {
+// lengths are the numbers that x86-64 code loads next to where it takes the address of a constant, as far as they fit a
+// constant of at most limit bytes.
+func (c *Constants) lengths(addr uint64, limit int) []int {
 	var found []int
-	for _, p := range c.code {
-		for i := 3; i+4 <= len(p.data); i++ {
-			// lea: REX.W 8D /r with mod 00 and r/m 101 (Intel SDM volume 2, LEA).
-			if p.data[i-2] != 0x8d || p.data[i-1]&0xc7 != 0x05 || p.data[i-3]&0xf8 != 0x48 {
-				continue
-			}
-			disp := int32(binary.LittleEndian.Uint32(p.data[i:]))
-			if p.addr+uint64(i)+4+uint64(int64(disp)) != addr {
-				continue
-			}
-			lo, hi := max(0, i-lengthDistance), min(len(p.data)-4, i+4+lengthDistance)
-			for j := lo; j < hi; j++ {
-				// mov r32, imm32: B8+r.
-				if p.data[j]&0xf8 != 0xb8 {
-					continue
-				}
-				if n := int(binary.LittleEndian.Uint32(p.data[j+1:])); n > len(schemes[0]) && n <= limit {
-					found = append(found, n)
-				}
+	for l := range c.loads() {
+		for _, n := range l.numbers(addr) {
+			if n > len(schemes[0]) && n <= limit {
+				found = append(found, n)
 			}
 		}
 	}

@@ -34,17 +34,26 @@ const (
 	statementTimeout = time.Second
 )
 
-// Database asks a PostgreSQL server what a program that uses rawURL would meet: first whether it is let in, then, in one
-// read-only transaction, whether everything is there that want names (nil: nothing). days is from when on partitions
-// must exist; the zero time leaves them out. It writes nothing, and the answers hold no password.
-func Database(ctx context.Context, rawURL string, want *profile.Database, days time.Time) []Check {
-	t, err := newDBTarget(rawURL)
+// Use is how a program uses its database.
+type Use struct {
+	URL       string
+	Variable  string            // environment variable from which the program has the URL; "" another place
+	Want      *profile.Database // what must be there; nil for nothing
+	Days      time.Time         // from when on partitions must exist; the zero time leaves them out
+	Constants *Constants        // its SQL is held against the tables; nil leaves that out
+}
+
+// Database asks a PostgreSQL server what a program that uses it so would meet: first whether it is let in, then, in one
+// read-only transaction, whether everything is there. It writes nothing, and the answers hold no password.
+func Database(ctx context.Context, use Use) []Check {
+	t, err := newDBTarget(use.URL)
 	if err != nil {
 		return []Check{{ID: "database-url", Detail: "the program's database URL cannot be read: " + err.Error(),
 			Cause: causeDatabase, Kind: kindUnreachable, Next: []string{"write it as postgres://ROLE:PASSWORD@HOST:PORT/DATABASE"}}}
 	}
-	if want != nil {
-		t.want = *want
+	t.variable = use.Variable
+	if use.Want != nil {
+		t.want = *use.Want
 	}
 	begin := time.Now()
 	conn, err := t.connect(ctx)
@@ -54,7 +63,7 @@ func Database(ctx context.Context, rawURL string, want *profile.Database, days t
 	defer t.leave(conn)
 	checks := []Check{passed("database-login", "PostgreSQL %s at %s lets role %q into database %q (%d ms)",
 		conn.ParameterStatus("server_version"), t.address(), t.config.User, t.config.Database, time.Since(begin).Milliseconds())}
-	in := inside{target: t, conn: conn, days: days}
+	in := inside{target: t, conn: conn, days: use.Days, constants: use.Constants}
 	return append(checks, in.checks(ctx)...)
 }
 
@@ -62,7 +71,9 @@ func Database(ctx context.Context, rawURL string, want *profile.Database, days t
 type dbTarget struct {
 	config    *pgconn.Config
 	want      profile.Database
+	variable  string      // that holds the URL
 	connected atomic.Bool // a TCP or socket connection was made: somebody listens
+	stranger  atomic.Bool // the first byte of an answer was none of PostgreSQL's
 }
 
 // newDBTarget reads a connection URL. Its errors do not quote it: it may hold a password.
@@ -89,10 +100,30 @@ func newDBTarget(rawURL string) (*dbTarget, error) {
 		c, err := dialer.DialContext(ctx, network, addr)
 		if err == nil {
 			t.connected.Store(true)
+			c = &listener{Conn: c, stranger: &t.stranger}
 		}
 		return c, err
 	}
 	return t, nil
+}
+
+// listener looks at the first byte that a server sends: in PostgreSQL's protocol (message formats) it is S or N after a
+// request for TLS, else R (authentication), E (error), N (notice) or v (older version).
+type listener struct {
+	net.Conn
+	stranger *atomic.Bool
+	heard    bool
+}
+
+func (l *listener) Read(b []byte) (int, error) {
+	n, err := l.Conn.Read(b)
+	if n > 0 && !l.heard {
+		l.heard = true
+		if !strings.ContainsRune("SNREv", rune(b[0])) {
+			l.stranger.Store(true)
+		}
+	}
+	return n, err
 }
 
 func (t *dbTarget) connect(ctx context.Context) (*pgconn.PgConn, error) {
@@ -147,25 +178,36 @@ func (t *dbTarget) url(password string) string {
 	return u.String()
 }
 
-// admin is a command line that runs one statement as the server's superuser.
+// admin is a command line that runs one statement, or one of psql's commands, as the server's superuser.
 func (t *dbTarget) admin(database, sql string) string {
-	who := "psql -h " + shellQuote(t.config.Host) + " -U postgres"
+	line := t.adminTool("psql")
+	if database != "" {
+		line += " -d " + shellQuote(database)
+	}
+	return line + " -c " + "'" + strings.ReplaceAll(sql, "'", `'\''`) + "'"
+}
+
+// adminTool begins a command line of one of PostgreSQL's programs that runs as the server's superuser.
+func (t *dbTarget) adminTool(program string) string {
+	line := program + " -h " + shellQuote(t.config.Host) + " -U postgres"
 	if t.local() {
-		who = "sudo -u postgres psql"
+		line = thisMachine().as("postgres") + program
 	}
 	if t.config.Port != 5432 {
-		who += fmt.Sprintf(" -p %d", t.config.Port)
+		line += fmt.Sprintf(" -p %d", t.config.Port)
 	}
-	if database != "" {
-		who += " -d " + shellQuote(database)
-	}
-	return who + " -c " + "'" + strings.ReplaceAll(sql, "'", `'\''`) + "'"
+	return line
 }
 
 // try is a command line by which a person sees the same as the program.
 func (t *dbTarget) try() string { return "psql " + shellQuote(t.url("")) + " -c 'select 1'" }
 
-// migrate is the command that creates the tables; "" unknown.
+// migrate is the command that creates the tables; "" unknown. Where the program has its URL from a variable the shell fills
+// it in, else PASSWORD stands for the password.
 func (t *dbTarget) migrate() string {
-	return strings.ReplaceAll(t.want.Migrate, "{url}", t.url("PASSWORD"))
+	line := t.want.Migrate
+	if t.variable != "" {
+		line = strings.ReplaceAll(line, "'{url}'", `"$`+t.variable+`"`)
+	}
+	return strings.ReplaceAll(line, "{url}", t.url("PASSWORD"))
 }

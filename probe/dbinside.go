@@ -17,10 +17,14 @@ type inside struct {
 	target *dbTarget
 	conn   *pgconn.PgConn
 	days   time.Time
+
+	constants *Constants
+	missing   []string // tables that were found to be missing
+	newer     string   // a migration that is newer than the one that the program needs
 }
 
 func (in *inside) checks(ctx context.Context) []Check {
-	all := []func(context.Context) (Check, bool){in.writable, in.extensions, in.tables, in.migrations, in.partitions}
+	all := []func(context.Context) (Check, bool){in.locks, in.writable, in.extensions, in.tables, in.migrations, in.statements, in.partitions}
 	var out []Check
 	for _, ask := range all {
 		c, ok := ask(ctx)
@@ -66,6 +70,9 @@ func (in *inside) unknown(id string, err error) (Check, bool) {
 	case errors.As(err, &e) && e.Code == stateStatementCanceled:
 		c.Detail = fmt.Sprintf("the database did not answer within %v: it is overloaded, or a lock is held", statementTimeout)
 		c.Next = []string{"who waits and who holds: " + in.target.admin(in.target.config.Database, "SELECT pid, state, wait_event_type, query FROM pg_stat_activity WHERE state <> 'idle'")}
+	case errors.As(err, &e) && e.Code == stateForbidden:
+		c.Detail = fmt.Sprintf("role %q may not read it in database %q: %s", in.target.config.User, in.target.config.Database, e.Message)
+		c.Next = []string{in.target.admin(in.target.config.Database, "GRANT ALL ON ALL TABLES IN SCHEMA public TO "+identifier(in.target.config.User))}
 	case errors.As(err, &e):
 		c.Detail = fmt.Sprintf("the database refused to answer: %s (SQLSTATE %s)", e.Message, e.Code)
 	default:
@@ -154,6 +161,7 @@ func (in *inside) tables(ctx context.Context) (Check, bool) {
 	}
 	t := in.target
 	db := t.config.Database
+	in.missing = missing
 	switch {
 	case len(missing) > 0:
 		c := Check{ID: id, Cause: causeDatabase, Kind: kindNoSchema,
@@ -204,5 +212,6 @@ func (in *inside) migrations(ctx context.Context) (Check, bool) {
 		c.Detail = fmt.Sprintf("migration %s has not been applied; the newest one is %s", m.Version, newest)
 		return c, true
 	}
+	in.newer = newest
 	return passed(id, "migrated to version %s, newer than the %s that the program is known to need", newest, m.Version), true
 }

@@ -77,14 +77,38 @@ func (in *inside) partitions(ctx context.Context) (Check, bool) {
 		}
 		spans = append(spans, s)
 	}
-	return in.coverage(id, spans), true
+	c := in.coverage(id, spans)
+	if !c.OK {
+		in.mayMake(ctx, &c)
+	}
+	return c, true
+}
+
+// mayMake adds why a program that makes its partitions itself could not, as far as its role is the reason.
+func (in *inside) mayMake(ctx context.Context, c *Check) {
+	t := in.target
+	rows, err := in.rows(ctx, `SELECT n.nspname, has_schema_privilege(n.oid, 'CREATE'), pg_has_role(c.relowner, 'USAGE'), pg_get_userbyid(c.relowner)
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::regclass`, identifier(t.want.Partitions.Table))
+	if err != nil || len(rows) != 1 {
+		return
+	}
+	role, db := t.config.User, t.config.Database
+	switch r := rows[0]; {
+	case r[1] != "t":
+		c.Detail += fmt.Sprintf("; role %q cannot make it, for it may not create anything in schema %q", role, r[0])
+		c.Next = append([]string{t.admin(db, "GRANT CREATE ON SCHEMA "+identifier(r[0])+" TO "+identifier(role))}, c.Next...)
+	case r[2] != "t":
+		c.Detail += fmt.Sprintf("; role %q cannot make it, for the table belongs to %q", role, r[3])
+		c.Next = append([]string{t.admin(db, "ALTER TABLE "+identifier(t.want.Partitions.Table)+" OWNER TO "+identifier(role))}, c.Next...)
+	}
 }
 
 func (in *inside) coverage(id string, spans []span) Check {
 	p := in.target.want.Partitions
-	var missing []string
+	var missing, all []string
 	for i := range p.Days {
 		day := in.days.AddDate(0, 0, i).Format(time.DateOnly)
+		all = append(all, day)
 		if !slices.ContainsFunc(spans, func(s span) bool { return s.covers(day) }) {
 			missing = append(missing, day)
 		}
@@ -92,14 +116,50 @@ func (in *inside) coverage(id string, spans []span) Check {
 	if len(missing) == 0 {
 		return passed(id, "table %s has partitions for the next %d days", p.Table, p.Days)
 	}
-	day, _ := time.Parse(time.DateOnly, missing[0])
-	name := p.Table + "_" + day.Format("20060102")
-	sql := fmt.Sprintf("CREATE TABLE %s PARTITION OF %s FOR VALUES FROM ('%s') TO ('%s')", identifier(name), identifier(p.Table),
-		missing[0], day.AddDate(0, 0, 1).Format(time.DateOnly))
 	t := in.target
-	return Check{ID: id, Cause: causeDatabase, Kind: kindNoSchema,
-		Detail: fmt.Sprintf("table %s has no partition for %s: rows of %s will be refused", p.Table, days(missing), plural(len(missing), "that day")),
-		Next:   []string{t.admin(t.config.Database, sql)}}
+	c := Check{ID: id, Cause: causeDatabase, Kind: kindNoSchema,
+		Detail: fmt.Sprintf("table %s has no partition for %s: rows of %s will be refused", p.Table, days(missing), plural(len(missing), "that day"))}
+	for _, s := range spans {
+		if taken := s.inTheWay(all); len(taken) > 0 {
+			c.Detail += fmt.Sprintf("; partition %s (%s) takes %s, for which no partition of a day can be made beside it", s.name, s.text(), days(taken))
+			c.Next = append(c.Next, t.admin(t.config.Database, "ALTER TABLE "+identifier(p.Table)+" DETACH PARTITION "+identifier(s.name))+
+				" (its rows stay in "+s.name+"; put them back when the partitions of the days are there)")
+		}
+	}
+	var make []string
+	for _, text := range missing {
+		day, _ := time.Parse(time.DateOnly, text)
+		make = append(make, fmt.Sprintf("CREATE TABLE %s PARTITION OF %s FOR VALUES FROM ('%s') TO ('%s')", identifier(p.Table+"_"+day.Format("20060102")),
+			identifier(p.Table), text, day.AddDate(0, 0, 1).Format(time.DateOnly)))
+	}
+	c.Next = append(c.Next, t.admin(t.config.Database, strings.Join(make, "; ")))
+	return c
+}
+
+// inTheWay are the days that a partition of more than one day takes.
+func (s span) inTheWay(all []string) (taken []string) {
+	from, err := time.Parse(time.DateOnly, s.from)
+	if s.other || err == nil && s.to == from.AddDate(0, 0, 1).Format(time.DateOnly) {
+		return nil
+	}
+	for _, day := range all {
+		if s.covers(day) {
+			taken = append(taken, day)
+		}
+	}
+	return taken
+}
+
+// text is the range for a sentence.
+func (s span) text() string {
+	return or(s.from, "the beginning") + " until before " + or(s.to, "the end")
+}
+
+func or(s, other string) string {
+	if s != "" {
+		return s
+	}
+	return other
 }
 
 // days names a few days.

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -26,8 +25,8 @@ func (t *dbTarget) refused(err error) Check {
 		t.serverRefused(&c, server)
 	case errors.As(err, &dns):
 		t.noName(&c, dns)
-	case errors.As(err, new(tls.RecordHeaderError)):
-		t.stranger(&c)
+	case t.stranger.Load(), errors.As(err, new(tls.RecordHeaderError)):
+		t.notPostgres(&c)
 	case isTLS(err):
 		t.noTLS(&c, err)
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
@@ -43,7 +42,7 @@ func (t *dbTarget) refused(err error) Check {
 		c.Detail = fmt.Sprintf("this user may not open the database's socket %s", t.address())
 		c.Next = []string{"ls -ld " + shellQuote(t.config.Host)}
 	case t.connected.Load():
-		t.stranger(&c)
+		t.notPostgres(&c)
 	default:
 		c.Kind = kindUnreachable
 		c.Detail = fmt.Sprintf("the database at %s could not be reached", t.address())
@@ -52,8 +51,8 @@ func (t *dbTarget) refused(err error) Check {
 	return c
 }
 
-// stranger is a service that answers in another language.
-func (t *dbTarget) stranger(c *Check) {
+// notPostgres is a service that answers in another language.
+func (t *dbTarget) notPostgres(c *Check) {
 	c.Kind = kindUnreachable
 	c.Detail = fmt.Sprintf("something listens on %s, but it does not speak PostgreSQL's protocol", t.address())
 	c.Next = []string{fmt.Sprintf("see who it is: ss -ltnp 'sport = :%d'", t.config.Port)}
@@ -67,22 +66,21 @@ func (t *dbTarget) nobody(c *Check) {
 		c.Next = []string{fmt.Sprintf("start PostgreSQL on %s, and let it listen there (listen_addresses in postgresql.conf)", t.config.Host)}
 		return
 	}
-	if !serverInstalled() {
+	m := thisMachine()
+	if !m.server {
 		c.Detail = fmt.Sprintf("nobody listens on %s, and no PostgreSQL server seems to be installed on this machine", t.address())
-		c.Next = append([]string{"sudo apt-get install postgresql (or your system's package)"}, t.fromNothing()...)
-		return
 	}
-	c.Next = []string{"sudo systemctl start postgresql (or: pg_ctlcluster VERSION main start)", "pg_lsclusters shows clusters and their ports"}
+	c.Next = append(m.start(int(t.config.Port)), t.fromNothing()...)
 }
 
-// fromNothing are the commands from a fresh server to one that the program can use.
+// fromNothing are the commands from a fresh server to one that the program can use: the role, the database, what is in it.
 func (t *dbTarget) fromNothing() []string {
 	steps := []string{
-		t.admin("", "CREATE ROLE "+identifier(t.config.User)+" LOGIN PASSWORD '...'") + " (the password of the program's URL)",
-		t.admin("", "CREATE DATABASE "+identifier(t.config.Database)+" OWNER "+identifier(t.config.User)),
+		t.createRole() + "  # " + t.asks(),
+		t.adminTool("createdb") + " -O " + shellQuote(t.config.User) + " " + operand(t.config.Database) + "  # unless the database is there",
 	}
 	for _, e := range t.want.Extensions {
-		steps = append(steps, t.admin(t.config.Database, "CREATE EXTENSION "+identifier(e)))
+		steps = append(steps, t.admin(t.config.Database, "CREATE EXTENSION IF NOT EXISTS "+identifier(e)))
 	}
 	if m := t.migrate(); m != "" {
 		steps = append(steps, m)
@@ -90,15 +88,20 @@ func (t *dbTarget) fromNothing() []string {
 	return steps
 }
 
-// serverInstalled looks where distributions put the server's program.
-func serverInstalled() bool {
-	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/postgres", "/usr/pgsql-*/bin/postgres", "/usr/bin/postgres",
-		"/usr/local/bin/postgres", "/usr/local/pgsql/bin/postgres"} {
-		if found, _ := filepath.Glob(pattern); len(found) > 0 {
-			return true
-		}
+// createRole makes the program's role with a password that is typed and not seen.
+func (t *dbTarget) createRole() string {
+	return t.adminTool("createuser") + " --pwprompt " + operand(t.config.User)
+}
+
+// setPassword changes it likewise.
+func (t *dbTarget) setPassword() string { return t.admin("", `\password `+identifier(t.config.User)) }
+
+// asks says which password to type.
+func (t *dbTarget) asks() string {
+	if t.variable != "" {
+		return "it wants the password in $" + t.variable
 	}
-	return false
+	return "it wants the URL's password"
 }
 
 func (t *dbTarget) noName(c *Check, err *net.DNSError) {
@@ -172,6 +175,7 @@ const (
 	stateNotAccepting      = "55000"
 	stateUndefinedTable    = "42P01"
 	stateUndefinedColumn   = "42703"
+	stateUndefinedFunction = "42883"
 	stateStatementCanceled = "57014"
 )
 
@@ -183,15 +187,15 @@ func (t *dbTarget) serverRefused(c *Check, e *pgconn.PgError) {
 		c.Kind = kindAuth
 		c.Detail = fmt.Sprintf("the database server %s refuses the password of role %q (it says the same when there is no such role)", t.address(), role)
 		c.Next = []string{
-			"is there the role? " + t.admin("", `\du `+identifier(role)),
-			"set its password to the one in the program's URL: " + t.admin("", "ALTER ROLE "+identifier(role)+" LOGIN PASSWORD '...'"),
-			"or create it: " + t.admin("", "CREATE ROLE "+identifier(role)+" LOGIN PASSWORD '...'")}
+			t.admin("", `\du `+identifier(role)) + "  # is the role there?",
+			t.setPassword() + "  # if it is; " + t.asks(),
+			t.createRole() + "  # if it is not"}
 	case stateInvalidAuth:
 		t.authRefused(c, e)
 	case stateNoDatabase:
 		c.Kind = kindNoDatabase
 		c.Detail = fmt.Sprintf("the database server %s has no database %q", t.address(), db)
-		c.Next = append([]string{t.admin("", "CREATE DATABASE "+identifier(db)+" OWNER "+identifier(role))}, t.fromNothing()[2:]...)
+		c.Next = append([]string{t.adminTool("createdb") + " -O " + shellQuote(role) + " " + operand(db)}, t.fromNothing()[2:]...)
 	case stateTooMany:
 		c.Kind = kindOther
 		c.Detail = fmt.Sprintf("the database server %s has no free connection for role %q: %s", t.address(), role, e.Message)
@@ -233,10 +237,13 @@ func (t *dbTarget) authRefused(c *Check, e *pgconn.PgError) {
 			return
 		}
 		c.Detail = fmt.Sprintf("the database server %s has no role %q", t.address(), role)
-		c.Next = []string{t.admin("", "CREATE ROLE "+identifier(role)+" LOGIN PASSWORD '...'") + " (the password of the program's URL)"}
+		c.Next = []string{t.createRole() + "  # " + t.asks()}
 	case "ClientAuthentication":
 		c.Detail = fmt.Sprintf("no rule in the server's pg_hba.conf lets role %q into database %q from here: %s", role, t.config.Database, e.Message)
 		c.Next = []string{"add a line to pg_hba.conf and reload the server; its place: " + t.admin("", "SHOW hba_file")}
+		if t.config.TLSConfig == nil {
+			c.Next = append([]string{"the program offered no TLS, and the server may demand it: use sslmode=require in the program's URL"}, c.Next...)
+		}
 	default:
 		c.Detail = fmt.Sprintf("the database server %s refuses role %q: %s", t.address(), role, e.Message)
 		c.Next = []string{t.try()}

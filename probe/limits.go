@@ -13,6 +13,12 @@ import (
 
 const causeMemory = "out-of-memory"
 
+// Ids of checks that a caller may have to judge by what else happened.
+const (
+	AddressSpace  = "limit-address-space"
+	OpenFileLimit = "limit-files"
+)
+
 // unlimited is a limit that does not exist.
 const unlimited = math.MaxUint64
 
@@ -50,7 +56,7 @@ func Limits(pid int) []Check {
 		return nil
 	}
 	limits := rlimits(data)
-	out := []Check{memoryLimit(limits), files(limits, dir), stack(limits)}
+	out := []Check{memoryLimit(limits, dir), files(limits, dir), stack(limits)}
 	if c, ok := cgroupMemory(dir, "/sys/fs/cgroup"); ok {
 		out = append(out, c)
 	}
@@ -60,31 +66,29 @@ func Limits(pid int) []Check {
 // lowMemory is an address space below which programs with threads and a collector commonly fail.
 const lowMemory = 4 << 30
 
-func memoryLimit(limits map[string]uint64) Check {
-	const id = "limit-address-space"
+func memoryLimit(limits map[string]uint64, dir string) Check {
+	const id = AddressSpace
 	as, known := limits["Max address space"]
 	if !known || as >= lowMemory {
 		return passed(id, "the address space is not limited to less than 4 GiB")
 	}
-	return Check{ID: id, Detail: fmt.Sprintf("the program's address space is limited to %s (ulimit -v)", bytesText(as)),
+	used := ""
+	if n, ok := virtualSize(dir); ok {
+		used = ", of which it uses " + bytesText(n)
+	}
+	return Check{ID: id, Detail: fmt.Sprintf("the program's address space is limited to %s (ulimit -v)%s", bytesText(as), used),
 		Cause: causeMemory, Next: []string{"ulimit -v unlimited"}}
 }
 
-// spareFiles is how few free descriptors count as none.
-const spareFiles = 4
-
-func files(limits map[string]uint64, dir string) Check {
-	const id = "limit-files"
-	most, known := limits["Max open files"]
-	entries, err := os.ReadDir(dir + "/fd")
-	if err != nil || !known {
-		return passed(id, "the number of open files is not known")
+// virtualSize is the size of a process's address space in bytes (/proc/PID/statm, in pages).
+func virtualSize(dir string) (uint64, bool) {
+	data, err := os.ReadFile(dir + "/statm")
+	if err != nil {
+		return 0, false
 	}
-	if uint64(len(entries))+spareFiles < most {
-		return passed(id, "%d of at most %d files are open", len(entries), most)
-	}
-	return Check{ID: id, Detail: fmt.Sprintf("%d files are open and at most %d may be: the next open, accept or connect fails", len(entries), most),
-		Next: []string{"look for what is never closed: ls -l /proc/PID/fd", "ulimit -n 65536"}}
+	first, _, _ := strings.Cut(string(data), " ")
+	n, err := strconv.ParseUint(first, 10, 64)
+	return n * uint64(os.Getpagesize()), err == nil
 }
 
 // usualStack is what distributions give a main thread.
@@ -96,7 +100,7 @@ func stack(limits map[string]uint64) Check {
 	if !known || n >= usualStack {
 		return passed(id, "the main thread's stack may grow to 8 MiB or more")
 	}
-	return Check{ID: id, Detail: fmt.Sprintf("the main thread's stack may only grow to %s; 8 MiB are usual", bytesText(n)),
+	return Check{ID: id, Cause: "stack-overflow", Detail: fmt.Sprintf("the main thread's stack may only grow to %s (ulimit -s); 8 MiB are usual", bytesText(n)),
 		Next: []string{"ulimit -s 8192"}}
 }
 
@@ -171,9 +175,10 @@ func bytesText(n uint64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// Debugging says what the kernel allows a debugger, and what becomes of core dumps.
-func Debugging() []Check {
-	var out []Check
+// Debugging says what the kernel allows a debugger, and what becomes of core dumps of a process (0 is this one, whose limits
+// a child inherits).
+func Debugging(pid int) []Check {
+	out := []Check{coreLimit(pid)}
 	if scope, ok := kernelNumber("/proc/sys/kernel/yama/ptrace_scope"); ok {
 		c := passed("ptrace-scope", "processes of one user may be traced (kernel.yama.ptrace_scope = %d)", scope)
 		if scope >= 2 {
@@ -186,6 +191,29 @@ func Debugging() []Check {
 		out = append(out, corePattern(strings.TrimSpace(string(data))))
 	}
 	return out
+}
+
+// coreLimit judges RLIMIT_CORE. A handler behind a pipe gets cores whatever the limit, unless it is 1 (core(5)).
+func coreLimit(pid int) Check {
+	const id = "limit-core"
+	dir := "/proc/self"
+	if pid > 0 {
+		dir = "/proc/" + strconv.Itoa(pid)
+	}
+	data, err := os.ReadFile(dir + "/limits")
+	n, known := rlimits(data)["Max core file size"]
+	pattern, _ := os.ReadFile("/proc/sys/kernel/core_pattern")
+	switch {
+	case err != nil || !known:
+		return passed(id, "the limit of a core's size is not known")
+	case n == unlimited:
+		return passed(id, "cores may have any size")
+	case strings.HasPrefix(string(pattern), "|") && n != 1:
+		return passed(id, "cores go to a program, for which the limit of their size (%s) does not hold", bytesText(n))
+	case n == 0:
+		return Check{ID: id, Detail: "no core is written: its size is limited to 0 (ulimit -c)", Next: []string{"ulimit -c unlimited", "or meshdiag run --save-core FILE, which needs no limit"}}
+	}
+	return Check{ID: id, Detail: fmt.Sprintf("a core is cut at %s (ulimit -c)", bytesText(n)), Next: []string{"ulimit -c unlimited"}}
 }
 
 // corePattern judges where cores go (core(5)).

@@ -21,6 +21,7 @@ import (
 // Holder is a process that listens on a TCP port.
 type Holder struct {
 	Address netip.AddrPort
+	V6Only  bool   // it takes every IPv6 address and leaves IPv4 to others
 	PID     int    // 0: its process could not be found (another user's, without root's rights)
 	Command string // its command line, cut; "" unknown
 	UID     int
@@ -38,18 +39,11 @@ const (
 func Holders(port int) []Holder {
 	var all []Holder
 	inodes := map[uint64]int{} // socket -> index in all
-	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		f, err := os.Open(name)
-		if err != nil {
-			continue
+	for _, s := range listeners() {
+		if int(s.local.Port()) == port {
+			inodes[s.inode] = len(all)
+			all = append(all, Holder{Address: s.local, V6Only: s.v6only, UID: s.uid})
 		}
-		for _, s := range parseSockets(f) {
-			if s.listens && int(s.local.Port()) == port {
-				inodes[s.inode] = len(all)
-				all = append(all, Holder{Address: s.local, UID: s.uid})
-			}
-		}
-		f.Close()
 	}
 	if len(all) > 0 {
 		findProcesses(all, inodes)
@@ -57,29 +51,21 @@ func Holders(port int) []Holder {
 	return all
 }
 
-// socket is one line of /proc/net/tcp.
-type socket struct {
-	local   netip.AddrPort
-	listens bool
-	uid     int
-	inode   uint64
-}
-
-// parseSockets reads /proc/net/tcp or tcp6 (Documentation/networking/proc_net_tcp.rst). Lines that it does not understand
-// are left out.
+// parseSockets reads the listening ones of /proc/net/tcp or tcp6 (Documentation/networking/proc_net_tcp.rst). Lines that
+// it does not understand are left out.
 func parseSockets(r io.Reader) []socket {
 	var all []socket
 	scan := bufio.NewScanner(r)
 	for n := 0; scan.Scan() && n < maxSocketLines; n++ {
 		f := strings.Fields(scan.Text())
-		if len(f) < 10 {
+		if len(f) < 10 || f[3] != stateListen {
 			continue
 		}
 		local, ok := parseAddress(f[1])
 		uid, err1 := strconv.Atoi(f[7])
 		inode, err2 := strconv.ParseUint(f[9], 10, 64)
 		if ok && err1 == nil && err2 == nil {
-			all = append(all, socket{local: local, listens: f[3] == stateListen, uid: uid, inode: inode})
+			all = append(all, socket{local: local, uid: uid, inode: inode})
 		}
 	}
 	return all
@@ -100,6 +86,31 @@ func parseAddress(s string) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(addr, uint16(number)), ok
 }
 
+// Listens reports whether a process listens on a port. It looks at this process alone, so it can be asked often.
+func Listens(pid, port int) bool {
+	for _, s := range listeners() {
+		if int(s.local.Port()) == port && slices.Contains(socketsOf(pid), s.inode) {
+			return true
+		}
+	}
+	return false
+}
+
+// socketsOf lists the inodes of a process's sockets; none of another user's process.
+func socketsOf(pid int) []uint64 {
+	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+	names, _ := os.ReadDir(dir)
+	var all []uint64
+	for _, fd := range names {
+		link, err := os.Readlink(filepath.Join(dir, fd.Name()))
+		if number, ok := strings.CutPrefix(link, "socket:["); err == nil && ok {
+			inode, _ := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64)
+			all = append(all, inode)
+		}
+	}
+	return all
+}
+
 // findProcesses looks through the descriptors of all processes for the sockets.
 func findProcesses(all []Holder, inodes map[uint64]int) {
 	entries, _ := os.ReadDir("/proc")
@@ -109,15 +120,7 @@ func findProcesses(all []Holder, inodes map[uint64]int) {
 		if err != nil || left == 0 {
 			continue
 		}
-		dir := filepath.Join("/proc", e.Name(), "fd")
-		names, _ := os.ReadDir(dir) // another user's process: not readable
-		for _, fd := range names {
-			link, err := os.Readlink(filepath.Join(dir, fd.Name()))
-			number, ok := strings.CutPrefix(link, "socket:[")
-			if err != nil || !ok {
-				continue
-			}
-			inode, _ := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64)
+		for _, inode := range socketsOf(pid) {
 			if i, wanted := inodes[inode]; wanted && all[i].PID == 0 {
 				all[i].describe(pid)
 				left--
@@ -181,8 +184,13 @@ func (h *Holder) User() string {
 // String says who it is in half a sentence.
 func (h *Holder) String() string {
 	where := h.Address.String()
-	if h.Address.Addr().IsUnspecified() {
-		where += " (every address)"
+	switch addr := h.Address.Addr(); {
+	case addr == netip.IPv6Unspecified() && h.V6Only:
+		where += " (every IPv6 address)"
+	case addr == netip.IPv6Unspecified():
+		where += " (every address, IPv4 as well)"
+	case addr.IsUnspecified():
+		where += " (every IPv4 address)"
 	}
 	if h.PID == 0 {
 		return fmt.Sprintf("a process of user %s, which only that user or root can name, holds %s", h.User(), where)
@@ -209,6 +217,15 @@ func PortFree(port, own int, what, kind string) Check {
 		return passed(id, "nobody else listens on port %d", port)
 	}
 	h := holders[0]
+	slices.SortStableFunc(holders, func(a, b Holder) int { // who leaves IPv4 to others is in the way least
+		switch {
+		case a.V6Only == b.V6Only:
+			return 0
+		case a.V6Only:
+			return 1
+		}
+		return -1
+	})
 	if i := slices.IndexFunc(holders, func(h Holder) bool { return h.PID != own }); i >= 0 {
 		h = holders[i]
 	} else {

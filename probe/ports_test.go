@@ -7,9 +7,12 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // holdPort starts another process that listens on a free port.
@@ -90,6 +93,62 @@ func TestPortFree(t *testing.T) {
 	})
 }
 
+// TestListeners checks that the kernel's two answers agree, and that IPv6 alone is told from both families.
+func TestListeners(t *testing.T) {
+	both, err := net.Listen("tcp", "[::]:0")
+	if err != nil {
+		t.Skipf("no IPv6: %v", err)
+	}
+	defer both.Close()
+	only, err := net.Listen("tcp6", "[::]:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer only.Close()
+	four, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer four.Close()
+	for _, tt := range []struct {
+		l      net.Listener
+		v6only bool
+		says   string
+	}{{both, false, "(every address, IPv4 as well)"}, {only, true, "(every IPv6 address)"}, {four, false, "holds 127.0.0.1:"}} {
+		port := uint16(tt.l.Addr().(*net.TCPAddr).Port)
+		find := func(all []socket) socket {
+			i := slices.IndexFunc(all, func(s socket) bool { return s.local.Port() == port })
+			if i < 0 {
+				t.Fatalf("port %d is missing in %v", port, all)
+			}
+			return all[i]
+		}
+		var asked []socket
+		for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+			found, err := diagnosed(family)
+			if err != nil {
+				t.Skipf("netlink: %v", err)
+			}
+			asked = append(asked, found...)
+		}
+		a, b := find(asked), find(listenersInProc())
+		if a.v6only != tt.v6only {
+			t.Errorf("%v: IPv6 only is %v", tt.l.Addr(), a.v6only)
+		}
+		if a.v6only = false; a != b {
+			t.Errorf("netlink says %v, /proc says %v", a, b)
+		}
+		if c := PortFree(int(port), 0, "server", "other"); !strings.Contains(c.Detail, tt.says) {
+			t.Errorf("%v: %s", tt.l.Addr(), c.Detail)
+		}
+	}
+}
+
+func FuzzParseDiag(f *testing.F) {
+	f.Add(make([]byte, diagMessageSize+8))
+	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = parseDiag(data) })
+}
+
 func TestParseSockets(t *testing.T) {
 	const text = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4242 1 0000000000000000 100 0 0 10 0
@@ -99,8 +158,7 @@ func TestParseSockets(t *testing.T) {
 `
 	got := parseSockets(strings.NewReader(text))
 	want := []socket{
-		{netip.MustParseAddrPort("127.0.0.1:8080"), true, 1000, 4242},
-		{netip.MustParseAddrPort("[::1]:22"), false, 0, 7},
+		{local: netip.MustParseAddrPort("127.0.0.1:8080"), uid: 1000, inode: 4242},
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v, want %v", got, want)

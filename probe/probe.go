@@ -18,6 +18,7 @@ type Check struct {
 	Detail      string   // one sentence without its full stop; may quote the target, so it is hostile
 	Cause, Kind string   // of the report contract; "" when a failed check points to none
 	Next        []string // what to type or do to mend it
+	Hint        bool     // a failed check that may have an innocent explanation, as a file's date has
 }
 
 func passed(id, format string, args ...any) Check {
@@ -33,6 +34,14 @@ func shellQuote(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// operand makes s one word of a shell that a command does not take for an option.
+func operand(s string) string {
+	if strings.HasPrefix(s, "-") {
+		return "-- " + shellQuote(s)
+	}
+	return shellQuote(s)
 }
 
 // identifier makes s one name of SQL; a name that needs no quotes gets none.

@@ -134,7 +134,7 @@ func (b *builder) messages(p *Profile, rows []fileMessage) {
 		p.Messages = append(p.Messages, MessageRule{ID: r.ID, Pattern: b.pattern("messages "+r.ID, r.Pattern),
 			Stream: r.Stream.name, Meaning: r.Meaning.Meaning, Cause: r.Cause, Kind: r.Kind, Fatal: r.Fatal,
 			Text: b.vars.text(r.Text), Next: b.vars.list(r.Next), Origin: r.Origin, Source: b.vars.text(r.Source),
-			Thread: r.Thread, TID: r.TID, File: r.File, Line: r.Line, Payload: r.Payload, PayloadNext: r.PayloadNext,
+			Thread: r.Thread, TID: r.TID, File: r.File, Line: r.Line, Payload: r.Payload, Reason: r.Reason, PayloadNext: r.PayloadNext,
 			More: b.pattern("messages "+r.ID, r.More), End: b.pattern("messages "+r.ID, r.End)})
 	}
 }

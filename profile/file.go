@@ -38,6 +38,7 @@ type file struct {
 	Externs     []fileExtern      `toml:"externs"`
 	Database    *fileDatabase     `toml:"database"`
 	Servers     []fileServer      `toml:"servers"`
+	Verify      *fileVerify       `toml:"verify"`
 	Artefacts   *fileArtefacts    `toml:"artefacts"`
 }
 
@@ -117,6 +118,7 @@ type fileMessage struct {
 	File        string      `toml:"file"`
 	Line        string      `toml:"line"`
 	Payload     string      `toml:"payload"`
+	Reason      string      `toml:"reason"`
 	PayloadNext bool        `toml:"payload_next"`
 	More        string      `toml:"more"`
 	End         string      `toml:"end"`

@@ -10,7 +10,14 @@ type Matched struct {
 
 	// The parts of a panic that the line itself tells; "" it does not.
 	Thread, TID, File, Line, Payload string
+
+	// Exact is the engine's rule that knows the reason which the line quotes, nil for none, and Why its sentence.
+	Exact *MessageRule
+	Why   string
 }
+
+// Open reports whether the line leaves open which kind of its cause it is.
+func (m *Matched) Open() bool { return m.Rule.Reason != "" && m.Exact == nil }
 
 // maxLine bounds what of a line is matched; the observer cuts lines at the same length.
 const maxLine = 4096
@@ -48,6 +55,11 @@ func (r *MessageRule) matched(line string, m []int) Matched {
 			group = line[m[i]:m[i+1]]
 		}
 		out.Groups = append(out.Groups, group)
+	}
+	if reason := fill(r.Reason); reason != "" {
+		if m, ok := (*Profile)(nil).Match(reason, ""); ok && m.Rule.Cause == r.Cause {
+			out.Exact, out.Why = m.Rule, m.Text
+		}
 	}
 	return out
 }

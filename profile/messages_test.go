@@ -26,8 +26,22 @@ func TestMatch(t *testing.T) {
 		{"mesh", "[Mesher] Failed to connect to PostgreSQL", "stdout", "db-connect", ""},
 		{"mesh", "[Mesher] Failed to connect to PostgreSQL: Connection refused (os error 111)", "stdout", "db-connect-refused", ""},
 		{"mesh", "[Mesher] Failed to connect to PostgreSQL: FATAL: password authentication failed for user \"mesh\"", "stdout", "db-connect-auth", ""},
-		{"mesh", "[Mesher] Partition error: ERROR: relation \"events\" does not exist", "stdout", "partition-schema", ""},
+		{"mesh", "[Mesher] Partition error: ERROR: relation \"events\" does not exist", "stdout", "partition-error", ""},
 		{"mesh", "[Mesher] Partition error", "stdout", "partition-error", ""},
+		{"mesh", "[Mesher] Schema check failed: migration 20260216120000 has not been applied", "stdout", "schema-check", ""},
+		{"mesh", "[Mesher] Schema check failed: ERROR: permission denied for table _mesh_migrations (42501)", "stdout", "schema-check", ""},
+		{"none", "migration 20260216120000 has not been applied", "stdout", "migration-pending", ""},
+		{"mesh", "[mesh-rt] Failed to start HTTP server on 0.0.0.0:80: Permission denied (os error 13)", "stderr", "http-port-denied", ""},
+		{"none", "listen tcp :80: bind: permission denied", "stderr", "port-denied", "the program may not take :80"},
+		{"none", "ERROR:  could not extend file \"base/5/16384\": No space left on device", "stderr", "pg-disk-full", ""},
+		{"none", "ERROR:  cannot execute INSERT in a read-only transaction", "stderr", "pg-read-only", ""},
+		{"none", "ERROR:  must be owner of table events", "stderr", "pg-privilege", ""},
+		{"none", "ERROR:  partition \"events_20261129\" would overlap partition \"events_by_hand\"", "stderr", "pg-overlap",
+			"partition events_20261129 cannot be made: partition events_by_hand takes some of the same rows already"},
+		{"none", "ERROR:  no partition of relation \"events\" found for row", "stderr", "pg-no-partition", "table events has no partition for the row that the program wants to store"},
+		{"none", "ERROR:  canceling statement due to lock timeout", "stderr", "pg-locked", ""},
+		{"none", "cp: cannot create regular file 'x': No space left on device", "stderr", "no-space", ""},
+		{"none", "Permission denied", "stderr", "failure-words", ""},
 		{"mesh", "[Mesher] OrgService started", "stdout", "", ""},
 
 		{"none", "thread 'main' panicked at src/main.rs:4:5:", "stderr", "rust-panic", "a Rust panic was raised at src/main.rs:4:5"},
@@ -184,4 +198,32 @@ func FuzzMatch(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestReason checks that what a library gave as its reason tells the kind, and that a line without one leaves it open.
+func TestReason(t *testing.T) {
+	p, err := Load("mesh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		line string
+		kind string // "" open
+		why  string
+	}{
+		{"[Mesher] Partition error: ERROR: relation \"events\" does not exist (42P01)", "missing-schema", "the database lacks a table or column that the program needs: events"},
+		{"[Mesher] Partition error: ERROR: could not create file \"x\": No space left on device (53100)", "other", "the disk of the database is full: could not create file \"x\": No space left on device"},
+		{"[Mesher] Schema check failed: ERROR: function digest(text, unknown) does not exist (42883)", "missing-extension", ""},
+		{"[Mesher] Failed to connect to PostgreSQL", "", ""},
+		{"[Mesher] Partition error: boom", "", ""},
+		{"[Mesher] Partition error: cannot open file", "", ""}, // known words, of no database
+	}
+	for _, tt := range tests {
+		m, ok := p.Match(tt.line, "stdout")
+		if !ok || m.Open() != (tt.kind == "") {
+			t.Errorf("%q: known %v, open %v", tt.line, ok, m.Open())
+		} else if m.Exact != nil && (m.Exact.Kind != tt.kind || tt.why != "" && m.Why != tt.why) {
+			t.Errorf("%q: %s, %q", tt.line, m.Exact.Kind, m.Why)
+		}
+	}
 }

@@ -90,8 +90,9 @@ func (p *Pattern) possible(s string) bool {
 		return false
 	}
 	p.parse.Do(func() {
-		if re, err := syntax.Parse(p.src, syntax.Perl); err == nil {
-			p.needs = needed(re)
+		var known bool
+		if p.needs, known = knownNeeds()[p.src]; !known {
+			p.needs = neededBy(p.src)
 		}
 	})
 	if p.needs == nil {
@@ -118,6 +119,34 @@ func (p *Pattern) expand(template, s string, match []int) string {
 	}
 	return string(p.regexp().ExpandString(nil, template, s, match))
 }
+
+// neededBy parses a pattern for the texts of which every match contains at least one.
+func neededBy(src string) []string {
+	re, err := syntax.Parse(src, syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	return needed(re)
+}
+
+// knownNeeds are the texts that the patterns of the embedded profiles need, worked out before: parsing them would take a
+// tenth of a diagnosis. The file is made by `go test ./profile -run Needs -update`.
+var knownNeeds = sync.OnceValue(func() map[string][]string {
+	file, err := data.ReadFile("data/needs.tsv")
+	if err != nil {
+		panic(err) // the file is part of the program
+	}
+	text := string(file)
+	known := make(map[string][]string, strings.Count(text, "\n"))
+	for line := range strings.Lines(text) {
+		src, list, some := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		known[src] = nil
+		if some {
+			known[src] = strings.Split(list, "\t")
+		}
+	}
+	return known
+})
 
 // needed lists texts of which every match of re contains at least one; nil when there is no such list.
 func needed(re *syntax.Regexp) []string {

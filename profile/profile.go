@@ -29,6 +29,7 @@ type Profile struct {
 	Values      []Layout
 	Database    *Database // what the program expects of its database; nil: nothing is known
 	Servers     []Server  // ports that it listens on once it is up
+	Verify      Verify
 	Artefacts   Artefacts
 
 	externs externTable
@@ -245,8 +246,11 @@ type MessageRule struct {
 
 	// Templates ($1.. from Pattern) for the parts of a panic; "" the line does not tell.
 	Thread, TID, File, Line, Payload string
-	PayloadNext                      bool     // the words stand on the next line of the same stream
-	More                             *Pattern // following lines that match belong to the words, too
+	// Reason is a template for the part of the line in which a library says why. The engine's own rules may know it: one of the
+	// same cause then tells the kind, and without one the kind is open.
+	Reason      string
+	PayloadNext bool     // the words stand on the next line of the same stream
+	More        *Pattern // following lines that match belong to the words, too
 	// End closes words that go over several lines: group 1 is their last part, 2 the file, 3 the line.
 	End *Pattern
 }

@@ -36,6 +36,11 @@ type Server struct {
 	Path  string // that is asked for; "" is "/"
 }
 
+// Verify is what a good boot is measured by, besides messages, database and servers.
+type Verify struct {
+	ThreadsStay bool // a thread that is there when the servers listen is there for good
+}
+
 // Artefacts are files that a program is made of, as glob patterns relative to the executable's folder.
 type Artefacts struct {
 	Archives []string // runtime archives that are linked in
@@ -71,6 +76,10 @@ type fileServer struct {
 	Env   string `toml:"env"`
 	Port  int    `toml:"port"`
 	Path  string `toml:"path"`
+}
+
+type fileVerify struct {
+	ThreadsStay bool `toml:"threads_stay"`
 }
 
 type fileArtefacts struct {
@@ -110,6 +119,9 @@ func (b *builder) world(p *Profile, f *file) {
 		}
 		p.Servers = append(p.Servers, server)
 	}
+	if f.Verify != nil {
+		p.Verify = Verify(*f.Verify)
+	}
 	if f.Artefacts != nil {
 		p.Artefacts = Artefacts{Archives: b.vars.list(f.Artefacts.Archives), Inputs: b.vars.list(f.Artefacts.Inputs)}
 	}
@@ -122,6 +134,9 @@ func (f *file) mergeWorld(base *file, dropped func(id string) bool) {
 	}
 	if f.Artefacts == nil {
 		f.Artefacts = base.Artefacts
+	}
+	if f.Verify == nil {
+		f.Verify = base.Verify
 	}
 	for _, s := range base.Servers {
 		if !dropped(s.ID) {

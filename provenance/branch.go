@@ -14,7 +14,7 @@ func (d *decoding) badBranch() {
 	pc := f.PC
 	f.BranchBad, f.Access = true, AccessExecute
 	f.Address, f.AddressOK, f.Value, f.ValueOK = pc, true, pc, true
-	if d.sig.Number != sigILL && d.sig.Code != codeKernel && d.sig.Address != pc {
+	if d.sig.Number != sigILL && d.sig.HasAddress() && d.sig.Address != pc {
 		d.inconsistent("the program counter %#x points to no code, but the kernel reported %#x", pc, d.sig.Address)
 	}
 	match := d.branchSource()

@@ -1,6 +1,10 @@
 package provenance
 
-import "meshdiag/provenance/insn"
+import (
+	"cmp"
+
+	"meshdiag/provenance/insn"
+)
 
 // maxCallee is the longest function, in instructions, that parameters are followed through.
 const maxCallee = 6000
@@ -59,6 +63,9 @@ func (a *Analyzer) recoverParameters(entry uint64) Callee {
 		return Callee{Symbol: a.calleeName(entry), Lo: entry}
 	}
 	c := Callee{Symbol: f.name, Lo: f.lo, Hi: f.hi, Known: true, NoReturn: true}
+	for n := range c.Reads {
+		c.Reads[n].always = ^span(0) // until a way is found on which it is not
+	}
 	w := &paramWalk{a: a, f: f, c: &c, states: map[int]*params{}}
 	w.run()
 	for i := range f.nodes {
@@ -76,6 +83,7 @@ type params struct {
 	own   uint8    // bit n: argument register n still holds what the caller put there
 	float uint8    // bit n: xmm n likewise
 	slots map[int64]int8
+	wrote [6]span // where each parameter has been written through on every way here
 }
 
 func (p *params) clone() *params {
@@ -97,6 +105,12 @@ func (p *params) merge(o *params) bool {
 	}
 	if own, float := p.own&o.own, p.float&o.float; own != p.own || float != p.float {
 		p.own, p.float, changed = own, float, true
+	}
+	for n, w := range o.wrote {
+		if p.wrote[n]&^w != 0 {
+			p.wrote[n] &= w
+			changed = true
+		}
 	}
 	for k, v := range p.slots {
 		if w, ok := o.slots[k]; !ok || w != v {
@@ -235,6 +249,11 @@ func (w *paramWalk) derefs(i int, eff *insn.Effects, st *params) {
 				p.StoreMax = off
 			}
 			p.Stored = true
+			if acc.Mem.Index == insn.NoReg && !acc.Repeat {
+				written := spanOf(off, cmp.Or(acc.Size, 1))
+				p.ever |= written
+				st.wrote[st.regs[acc.Mem.Base]] |= written
+			}
 		}
 		if acc.Mem.Index != insn.NoReg || acc.Repeat {
 			p.Leaks = true
@@ -300,6 +319,11 @@ func (w *paramWalk) assign(i int, dst insn.Operand, param int8, st *params) {
 func (w *paramWalk) flow(i int, st *params) {
 	n := &w.f.nodes[i]
 	tail := n.flow == insn.FlowJump && w.f.leaves(i)
+	if tail || n.flow == insn.FlowRet {
+		for p := range w.c.Reads {
+			w.c.Reads[p].always &= st.wrote[p]
+		}
+	}
 	if n.flow != insn.FlowCall && !tail {
 		return
 	}
@@ -319,28 +343,34 @@ func (w *paramWalk) flow(i int, st *params) {
 	st.own, st.float = 0, 0
 }
 
-// answer is yes, no or not known.
+// answer says whether something happens in a function.
 type answer uint8
 
 const (
-	maybe answer = iota
-	yes
+	maybe     answer = iota // its code does not tell
+	yes                     // on every way to a return
+	sometimes               // on some ways only
 	no
 )
 
-// writesThrough tells whether the function at target writes off bytes behind the pointer that it gets as argument arg.
+// writesThrough tells whether the function at target writes the byte off bytes behind the pointer that it gets as
+// argument arg.
 func (a *Analyzer) writesThrough(target uint64, arg int, off int64) answer {
 	if target == 0 || arg > 5 {
 		return maybe
 	}
 	c := a.parameters(target)
 	p := c.Reads[arg]
-	switch {
+	switch at := spanOf(off, 1); {
 	case !c.Known || c.Variadic:
 		return maybe
-	case p.Stored && off >= p.StoreMin && off < p.StoreMax+8:
+	case p.ever&p.always&at != 0 && !c.Partial:
 		return yes
+	case p.ever&at != 0:
+		return sometimes
 	case c.Partial || p.Leaks || p.Forwarded:
+		return maybe
+	case at == 0 && p.Stored && off >= p.StoreMin && off < p.StoreMax+8:
 		return maybe
 	}
 	return no

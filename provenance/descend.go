@@ -206,9 +206,14 @@ func (t *trace) writtenByCall(v *view, d def, p place, want value) *path {
 		s.Text += fmt.Sprintf(" (minus %#x)", d.off)
 	}
 	tier := Likely
-	if d.sure {
+	switch {
+	case d.sure:
 		s.Text += " and writes there"
-	} else {
+	case d.partly:
+		s.Text += " and writes there on some of its ways, not on all"
+		s.Assumed = append(s.Assumed, "the callee took a way on which it writes there")
+		tier = Possible
+	default:
 		s.Text += " and may have written it"
 		s.Assumed = append(s.Assumed, "the callee writes it: its code does not show it")
 	}

@@ -28,7 +28,7 @@ const (
 
 // isFault reports whether s was raised by an instruction. A code of 0 or less means that somebody sent it (kill, raise).
 func isFault(s *crash.Signal) bool {
-	if s == nil || s.Code <= 0 {
+	if s == nil || s.Code <= 0 && !s.CodeUnknown {
 		return false
 	}
 	switch s.Number {
@@ -66,7 +66,7 @@ func (a *Analyzer) Fault(t *crash.Thread, st *symbols.Stack) *Fault {
 	d := &decoding{Analyzer: a, t: t, sig: t.Signal, f: &Fault{}}
 	if !t.RegsOK {
 		d.f.InsnWhy = "the registers could not be read"
-		d.f.Address, d.f.AddressOK = t.Signal.Address, t.Signal.Code != codeKernel
+		d.f.Address, d.f.AddressOK = t.Signal.Address, t.Signal.HasAddress()
 		return d.f
 	}
 	d.f.PC = t.Regs.RIP
@@ -86,6 +86,10 @@ func (a *Analyzer) Fault(t *crash.Thread, st *symbols.Stack) *Fault {
 
 func (d *decoding) readInsn() {
 	f := d.f
+	if d.t.Runs32() {
+		f.InsnWhy = "it is 32-bit code"
+		return
+	}
 	if !d.executable(f.PC) {
 		f.InsnWhy = "the program counter does not point to code"
 		return
@@ -148,6 +152,10 @@ func (d *decoding) memory() {
 		d.fromSignal()
 		return
 	}
+	if d.sig.CodeUnknown {
+		d.unreported()
+		return
+	}
 	if d.sig.Code == codeKernel {
 		d.protectionFault()
 		return
@@ -170,11 +178,23 @@ func (d *decoding) memory() {
 
 // fromSignal describes the address alone: which operand it was is not known.
 func (d *decoding) fromSignal() {
-	if d.sig.Code == codeKernel {
+	if !d.sig.HasAddress() {
 		return
 	}
 	d.f.Address, d.f.AddressOK = d.sig.Address, true
 	d.classifyAddress(d.sig.Address)
+}
+
+// unreported decodes a fault of which the observation holds the signal's number only: by the first access that cannot have
+// been good. Without one nothing tells that the instruction did anything wrong: the signal may have been sent.
+func (d *decoding) unreported() {
+	for i := range d.terms {
+		if t := &d.terms[i]; t.ok && !d.permits(t.addr, t) {
+			d.useTerm(t)
+			d.classifyAddress(t.addr)
+			return
+		}
+	}
 }
 
 // culprit is the access that covers addr: any byte of it may be reported. When several do (both operands of a string

@@ -30,7 +30,8 @@ type def struct {
 	arg     int   // defOut: the argument that pointed at the place
 	off     int64 // defOut: how far behind that pointer the place is
 	partial bool  // only some of the bytes are written here
-	sure    bool  // defOut: the callee is known to write there
+	sure    bool  // defOut: the callee writes there on every way that it can take
+	partly  bool  // defOut: the callee writes there on some of its ways only
 	unset   bool  // defReturn: the callee is known not to set the register
 	why     string
 }
@@ -297,6 +298,10 @@ func (s *search) callSlot(j int) bool {
 			d.sure = true
 			s.add(d)
 			return true
+		case sometimes:
+			d.partly = true
+			s.add(d)
+			return false // what stood there before may still do
 		case no:
 			return false
 		}

@@ -32,7 +32,7 @@ func (p *path) chain() *Chain {
 // The slice may show that a small address is NULL plus an offset that was added by an instruction of its own, as
 // unoptimised code does for array elements. f is then corrected: its class becomes null.
 func (a *Analyzer) Slice(f *Fault, st *symbols.Stack) *Chain {
-	if f == nil || st == nil || len(st.Frames) == 0 {
+	if f == nil || st == nil || len(st.Frames) == 0 || !f.AddressOK && !f.ValueOK && f.Operand == "" {
 		return nil
 	}
 	t := a.newTrace(st)

@@ -246,6 +246,21 @@ type ParamUse struct {
 	StoreMax       int64
 	Forwarded      bool // may be passed on unchanged to another call, in the same register
 	Leaks          bool // a copy was passed on, stored or computed with, so that others may write through it
+	always, ever   span // where it is written through: on every way to a return, on some way
+}
+
+// span is a set of bytes behind a pointer, as far as outReach, in units of spanUnit.
+type span uint64
+
+// spanUnit is the bytes of an object that one bit of a span stands for.
+const spanUnit = outReach / 64
+
+// spanOf is the bytes [off, off+size) as far as a span reaches.
+func spanOf(off int64, size int) (s span) {
+	for b := max(0, off/spanUnit); b*spanUnit < min(off+int64(size), outReach); b++ {
+		s |= 1 << b
+	}
+	return s
 }
 
 // Repeat is recursion seen on a stack: Period frames that repeat Count times.

@@ -120,6 +120,8 @@ func keep(frames []Frame, i int) bool {
 		return true
 	case i == 0:
 		return !hasOperation(frames)
+	case f.Trust == "scan" && i+1 < len(frames):
+		return true // all frames behind it rest on a guess
 	case f.Kind == "runtime" && i+1 < len(frames):
 		return !foldable[frames[i+1].Kind] // the boundary: called by the program itself
 	default:

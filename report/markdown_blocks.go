@@ -11,6 +11,8 @@ func diagnosisLines(r *Report) []string {
 		return append(lines, firstNext(r)...)
 	}
 	lines := []string{headline(r)}
+	first, _ := warningsFirst(r)
+	lines = append(lines, first...)
 	if len(r.Causes) == 0 {
 		return lines
 	}
@@ -60,6 +62,9 @@ func happenedLines(r *Report) []string {
 		}
 	}
 	add("program", programWords(r))
+	for _, row := range processRows(r) {
+		add(row[0], row[1])
+	}
 	if s := r.Outcome.Signal; s != nil {
 		add("signal", signalWords(s))
 	}
@@ -90,7 +95,8 @@ func happenedLines(r *Report) []string {
 
 func warningLines(r *Report) []string {
 	var lines []string
-	for _, w := range r.Warnings {
+	_, other := warningsFirst(r)
+	for _, w := range other {
 		lines = append(lines, "warning      "+w)
 	}
 	return lines

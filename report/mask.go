@@ -9,6 +9,9 @@ import (
 // masked stands where a secret stood.
 const masked = "***"
 
+// placeholder stands in commands that a person is to type, where the password belongs: it is none.
+const placeholder = "PASSWORD"
+
 // secretKey is a name whose value is a secret: PGPASSWORD, db.pass, X-Api-Key, AWS_SECRET_ACCESS_KEY. Names that only point
 // to a secret (PGPASSFILE, TOKEN_PATH), other words (compass) and the working directory (PWD) stay readable.
 const secretKey = `(?:[\w.-]*(?:passw(?:or)?d|passphrase|passcode|secret(?:s|key|[_.-]\w+)?|credentials?|session[_.-]?(?:id|key)|` +
@@ -97,7 +100,7 @@ func maskURLs(s string) string {
 		b.WriteString(s[:i+3])
 		s = s[i+3:]
 		from, to := userPassword(s[:urlEnd(s)])
-		if to > from {
+		if to > from && s[from:to] != placeholder {
 			b.WriteString(s[:from])
 			b.WriteString(masked)
 			s = s[to:]

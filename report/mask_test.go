@@ -118,3 +118,16 @@ func BenchmarkMaskNothing(b *testing.B) {
 		Mask("<alloc::boxed::Box<F> as core::ops::function::FnOnce<Args>>::call_once")
 	}
 }
+
+// TestPlaceholder checks that a command which a person is to complete stays as it is.
+func TestPlaceholder(t *testing.T) {
+	for in, want := range map[string]string{
+		"DATABASE_URL='postgres://mesh:PASSWORD@localhost/mesher' meshc migrate": "DATABASE_URL='postgres://mesh:PASSWORD@localhost/mesher' meshc migrate",
+		"postgres://mesh:PASSWORD1@localhost/mesher":                             "postgres://mesh:***@localhost/mesher",
+		"postgres://mesh:password@localhost/mesher":                              "postgres://mesh:***@localhost/mesher",
+	} {
+		if got := Mask(in); got != want {
+			t.Errorf("%s: %s", in, got)
+		}
+	}
+}

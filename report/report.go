@@ -14,6 +14,7 @@ type Report struct {
 	Schema     string     `json:"schema"`
 	Tool       Tool       `json:"tool"`
 	Target     Target     `json:"target"`
+	Process    *Process   `json:"process"`
 	Outcome    Outcome    `json:"outcome"`
 	Phase      Phase      `json:"phase"`
 	Thread     *Thread    `json:"thread"`
@@ -42,6 +43,24 @@ type Target struct {
 	Arch    string   `json:"arch"`
 	Source  string   `json:"source"` // "live" or "core"
 	Runtime *Runtime `json:"runtime"`
+}
+
+// Process says which process it was, of which machine, and when it ended. IDs are as the process itself saw them.
+type Process struct {
+	PID     *int `json:"pid"`
+	PPID    *int `json:"ppid"`
+	UID     *int `json:"uid"`
+	GID     *int `json:"gid"`
+	HostPID *int `json:"host_pid"` // as its machine saw it, where that differs
+	HostUID *int `json:"host_uid"`
+	// DiedAt is when it ended, or was looked at while it was alive: RFC 3339, UTC. DiedAtSource names the witness:
+	// "observer" | "handler" | "xattr" | "journal" | "file-name" | "file-time".
+	DiedAt       *string `json:"died_at"`
+	DiedAtSource *string `json:"died_at_source"`
+	Hostname     *string `json:"hostname"`
+	Cgroup       *string `json:"cgroup"`
+	Unit         *string `json:"unit"`
+	Container    *string `json:"container"`
 }
 
 // Runtime is the recognised runtime of the target.

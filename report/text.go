@@ -46,6 +46,7 @@ func (t *text) write() {
 }
 
 func (t *text) sections() {
+	t.artefact()
 	t.happened()
 	t.provenance()
 	t.causes()
@@ -56,6 +57,14 @@ func (t *text) sections() {
 	t.checks()
 	t.seenBefore()
 	t.warnings()
+}
+
+// artefact says before everything else that what ran may not be what was built last.
+func (t *text) artefact() {
+	first, _ := warningsFirst(t.r)
+	for _, w := range first {
+		t.line(0, 2, span{w, yellow})
+	}
 }
 
 func (t *text) headline() {
@@ -80,7 +89,14 @@ func (t *text) launch() {
 func (t *text) happened() {
 	t.heading("What happened")
 	r := t.r
-	t.row("program", span{programWords(r), plain})
+	if words := programWords(r); words != "" {
+		t.row("program", span{words, plain})
+	}
+	for _, row := range processRows(r) {
+		if row[1] != "" {
+			t.row(row[0], span{row[1], plain})
+		}
+	}
 	if s := r.Outcome.Signal; s != nil {
 		t.row("signal", span{signalWords(s), plain})
 	} else {

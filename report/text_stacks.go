@@ -280,11 +280,12 @@ func (t *text) seenBefore() {
 }
 
 func (t *text) warnings() {
-	if len(t.r.Warnings) == 0 {
+	_, other := warningsFirst(t.r)
+	if len(other) == 0 {
 		return
 	}
 	t.heading("Warnings")
-	for _, w := range t.r.Warnings {
+	for _, w := range other {
 		t.line(2, 4, span{w, yellow})
 	}
 }

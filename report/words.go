@@ -80,6 +80,21 @@ func outcomeLabel(o Outcome) string {
 	}
 }
 
+// ArtefactFirst begins the warnings that say that what ran may not be what was built last. They stand before the cause.
+const ArtefactFirst = "Before the cause, look at the artefact: "
+
+// warningsFirst are the warnings that a reader must know before the cause.
+func warningsFirst(r *Report) (first, other []string) {
+	for _, w := range r.Warnings {
+		if strings.HasPrefix(w, ArtefactFirst) {
+			first = append(first, w)
+		} else {
+			other = append(other, w)
+		}
+	}
+	return first, other
+}
+
 // stems are parts of words by which a title already tells the outcome: "it hangs", "main panicked".
 var stems = map[string]string{kindHung: "hang", kindPanicked: "panic"}
 
@@ -141,7 +156,11 @@ func healthyLine(r *Report) string {
 	var facts []string
 	switch {
 	case r.Outcome.Signal != nil:
-		facts = append(facts, "ended by "+r.Outcome.Signal.Name)
+		by := "ended by " + r.Outcome.Signal.Name
+		if d := deref(r.Outcome.Detail); d != "" {
+			by += ": " + strings.TrimSuffix(d, ".")
+		}
+		facts = append(facts, by)
 	case r.Outcome.ExitCode != nil:
 		facts = append(facts, fmt.Sprintf("exit status %d", *r.Outcome.ExitCode))
 	}
@@ -151,7 +170,7 @@ func healthyLine(r *Report) string {
 	if p := phaseShort(r.Phase); p != "" {
 		facts = append(facts, p)
 	}
-	if n := len(r.Warnings); n > 0 {
+	if n := len(r.Warnings); n > 0 && !snapshot(r) { // of a snapshot they are shown
 		facts = append(facts, count(n, "warning")+", see --verbose")
 	}
 	if len(facts) > 0 {
@@ -233,7 +252,10 @@ func signalWords(s *Signal) string {
 	if s.Code != "" {
 		text += " " + s.Code
 	}
-	if why := codeWords[s.Code]; why != "" {
+	switch why := codeWords[s.Code]; {
+	case s.Code == "SI_KERNEL" && !faultSignals[s.Name]:
+		text += ": sent by the kernel"
+	case why != "":
 		text += ": " + why
 	}
 	if s.Address != nil {
@@ -242,13 +264,16 @@ func signalWords(s *Signal) string {
 	return text
 }
 
+// faultSignals are the signals of which SI_KERNEL says that no address is known.
+var faultSignals = map[string]bool{"SIGSEGV": true, "SIGBUS": true, "SIGILL": true, "SIGFPE": true, "SIGTRAP": true}
+
 // codeWords explains the si_code values of fault signals (linux/include/uapi/asm-generic/siginfo.h).
 var codeWords = map[string]string{
 	"SEGV_MAPERR": "no memory is mapped there",
 	"SEGV_ACCERR": "the memory there forbids this access",
 	"SEGV_PKUERR": "a protection key forbids this access",
 	"SI_KERNEL":   "the kernel gave no address (a non-canonical address, or none at all)",
-	"SI_USER":     "sent by a process",
+	"SI_USER":     "sent by a process, or by the kernel in its name",
 	"SI_TKILL":    "sent by a thread, as abort() does",
 	"SI_QUEUE":    "sent by a process",
 	"BUS_ADRALN":  "the address is misaligned",

@@ -58,9 +58,13 @@ func match(lines []crash.OutputLine, i int, p *profile.Profile) (Message, bool) 
 		return Message{}, false
 	}
 	r := got.Rule
-	return Message{Rule: r.ID, Meaning: r.Meaning, Cause: r.Cause, Kind: r.Kind, Fatal: r.Fatal, Text: got.Text,
+	m := Message{Rule: r.ID, Meaning: r.Meaning, Cause: r.Cause, Kind: r.Kind, Open: got.Open(), Fatal: r.Fatal, Text: got.Text,
 		Line: Line{At: l.At, Text: profile.PlainLine(l.Text)}, Groups: got.Groups, Next: r.Next, Index: i, Origin: r.Origin,
-		Stream: l.Stream, parts: got}, true
+		Stream: l.Stream, parts: got}
+	if got.Exact != nil {
+		m.Kind, m.Text, m.Next = got.Exact.Kind, got.Why, got.Exact.Next
+	}
+	return m, true
 }
 
 // readWords finds what the panic whose head is line i says; nil when it says nothing.

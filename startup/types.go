@@ -49,6 +49,7 @@ type Message struct {
 	Rule        string
 	Meaning     profile.Meaning
 	Cause, Kind string
+	Open        bool // the line leaves the kind open
 	Fatal       bool
 	Text        string // the rule's sentence, filled in
 	Line        Line

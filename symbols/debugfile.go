@@ -8,12 +8,19 @@ import (
 const systemDebugDir = "/usr/lib/debug"
 
 // debugFile returns the separate debug information of m, nil when there is none. It is looked for once, the way gdb
-// does: by build ID, then by the name in .gnu_debuglink. Callers stand inside a fence.
+// does: by build ID, then by the name in .gnu_debuglink, then far away. Callers stand inside a fence.
 func (s *Symbolizer) debugFile(m *Module) *elfFile {
-	if m.debugTried {
-		return m.debug
+	if !m.debugTried {
+		m.debugTried = true
+		m.debug = s.localDebug(m)
 	}
-	m.debugTried = true
+	if m.debug == nil && s.opts.Fetch != nil {
+		m.debug = s.fetchedDebug(m)
+	}
+	return m.debug
+}
+
+func (s *Symbolizer) localDebug(m *Module) *elfFile {
 	dirs := s.opts.DebugDirs
 	if s.opts.Sysroot != "" {
 		dirs = append(dirs[:len(dirs):len(dirs)], filepath.Join(s.opts.Sysroot, systemDebugDir))
@@ -24,15 +31,13 @@ func (s *Symbolizer) debugFile(m *Module) *elfFile {
 			path := filepath.Join(dir, ".build-id", m.BuildID[:2], m.BuildID[2:]+".debug")
 			if f, err := openELF(path); err == nil {
 				if f.id == m.BuildID {
-					m.debug = f
 					return f
 				}
 				f.close()
 			}
 		}
 	}
-	m.debug = s.debugLink(m, dirs)
-	return m.debug
+	return s.debugLink(m, dirs)
 }
 
 // debugLink follows .gnu_debuglink (gdb manual, "Separate Debug Files"): a file name and the CRC-32 of that file.

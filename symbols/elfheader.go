@@ -46,6 +46,9 @@ func readELFHeader(read readFunc) (*elfHeader, error) {
 	if !bytes.Equal(head[:4], []byte(elf.ELFMAG)) {
 		return nil, errNotELF
 	}
+	if elf.Class(head[elf.EI_CLASS]) == elf.ELFCLASS32 {
+		return nil, errors.New("it is a 32-bit file; only x86-64 is read")
+	}
 	if elf.Class(head[elf.EI_CLASS]) != elf.ELFCLASS64 || elf.Data(head[elf.EI_DATA]) != elf.ELFDATA2LSB {
 		return nil, errors.New("it is not a 64-bit little-endian ELF file")
 	}

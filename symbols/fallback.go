@@ -1,6 +1,7 @@
 package symbols
 
 import (
+	"errors"
 	"fmt"
 
 	"meshdiag/crash"
@@ -88,6 +89,12 @@ func (w *walker) withoutRow(f *walked, reason error) (next walked, more bool) {
 		return next, true
 	}
 	rbp, rbpErr := f.regs.get(crash.RBP)
+	if _, err := w.mem.read(f.regs.val[crash.RSP], 8); err != nil && f.regs.how[crash.RSP] != notKnown {
+		if errors.As(reason, new(*crash.UnreadableError)) {
+			return next, w.stop("%s", why)
+		}
+		return next, w.stop("%s; the stack cannot be read: %v", why, err)
+	}
 	if rbpErr == nil && rbp == 0 && w.nearTop(f.regs.val[crash.RSP]) {
 		return next, false // the psABI's mark of the outermost frame (section 3.4.1)
 	}
@@ -180,16 +187,25 @@ func (w *walker) scan(f *walked, why string) (next walked, more bool) {
 	if w.scans++; w.scans > maxScans {
 		return next, w.stop("%s; and too many frames had to be searched for already", why)
 	}
-	slot := (rsp + 7) &^ 7
+	slot, blind := (rsp+7)&^7, 0
 	for end := slot + scanWords*8; slot < end; slot += 8 {
 		v, err := w.mem.read(slot, 8)
 		if err != nil {
 			break
 		}
 		if _, _, ok := w.calledFrom(v); !ok {
+			if w.s.notCode(v-1) == "" && w.s.codeBytes(v-1, 1) == nil {
+				blind++
+			}
 			continue
 		}
 		f.cfa, f.cfaHow = slot+8, byGuess
+		switch {
+		case blind == 1:
+			why += "; a word before it points into code that is not at hand: a frame may be missing"
+		case blind > 1:
+			why += fmt.Sprintf("; %d words before it point into code that is not at hand: frames may be missing", blind)
+		}
 		next = walked{code: crash.ReturnAddress(v), trust: TrustScan,
 			why: fmt.Sprintf("%s; this return address was found %d bytes up the stack and may be stale", why, slot-rsp)}
 		next.regs.set(crash.RIP, v, byGuess)

@@ -50,6 +50,14 @@ func sentence(path string, err error) string {
 	return fmt.Sprintf("%s cannot be used: %v", path, err)
 }
 
+// File is the path of the file that is used for m; "" when there is none. It need not be where the process had it.
+func (m *Module) File() string {
+	if m.file == nil {
+		return ""
+	}
+	return m.file.path
+}
+
 // candidate is a place where a module's file may be.
 type candidate struct {
 	name string

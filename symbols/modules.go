@@ -31,7 +31,7 @@ func (s *Symbolizer) findModules() []*Module {
 			all = append(all, s.vdso(mp))
 			continue
 		}
-		if mp.Path == "" || mp.Path[0] == '[' || mp.Size() == 0 {
+		if mp.Path == "" || mp.Path[0] != '/' || mp.Size() == 0 {
 			continue
 		}
 		m := open[mp.Path]

@@ -14,6 +14,9 @@ type moduleNames struct {
 	dynamic *symbolTable // also in tables; nil when there is none
 }
 
+// full reports whether there is a table of all symbols, not only of the dynamic ones.
+func (n *moduleNames) full() bool { return len(n.tables) > 0 && n.tables[0] != n.dynamic }
+
 // tablesOf opens the symbol tables of m. Callers stand inside a fence.
 func (s *Symbolizer) tablesOf(m *Module) *moduleNames {
 	n := &m.names

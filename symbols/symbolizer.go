@@ -12,7 +12,19 @@ type Options struct {
 	Exe       string   // the executable, when it is not where the process says (a core from elsewhere); "" as observed
 	Sysroot   string   // folder that stands for / of the observed machine; "" none
 	DebugDirs []string // folders like /usr/lib/debug; it is always looked in, too
+
+	// Fetch is the last resort for a file that lies nowhere: it returns the path of one with m's build ID, or "". It is asked
+	// only for the executable and for modules that a stack leads through. nil: there is none.
+	Fetch func(m *Module, what Fetched) (path string)
 }
+
+// Fetched is what Options.Fetch is asked for.
+type Fetched int
+
+const (
+	FetchFile  Fetched = iota // the module's own file
+	FetchDebug                // its separate debug information
+)
 
 // Symbolizer answers questions about code addresses of one observed process. It is not safe for concurrent use: it
 // fills caches while it answers.
@@ -44,6 +56,9 @@ func New(c *crash.Crash, o Options) *Symbolizer {
 		}
 	}
 	slices.SortFunc(s.spans, func(a, b moduleSpan) int { return cmp.Compare(a.Start, b.Start) })
+	if m, ok := s.Main(); ok {
+		s.want(m)
+	}
 	return s
 }
 

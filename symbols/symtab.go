@@ -33,7 +33,12 @@ type symbolTable struct {
 	sorted      [2]bool    // funcs, data
 	hashed      []nameSlot // by name; a power of two long
 	seed        maphash.Seed
+	finds       int // names that were looked for before hashed was made
 }
+
+// maxScannedNames is for how many names the records are gone through before hashed is made, which costs as much as some
+// thirty times that. A diagnosis asks most libraries for a few names only.
+const maxScannedNames = 12
 
 const symSize = 24 // sizeof(Elf64_Sym)
 
@@ -108,7 +113,36 @@ func (t *symbolTable) collect(wantFuncs bool) []symEntry {
 			out = append(out, e)
 		}
 	}
-	slices.SortFunc(out, t.order)
+	return t.sort(out)
+}
+
+// sort orders entries by t.order. Most differ by their address, and sorting numbers is several times as fast as sorting
+// records with a function.
+func (t *symbolTable) sort(entries []symEntry) []symEntry {
+	const indexBits = 24
+	keys := make([]uint64, len(entries))
+	for i, e := range entries {
+		if e.value >= 1<<(64-indexBits) || i >= 1<<indexBits {
+			slices.SortFunc(entries, t.order)
+			return entries
+		}
+		keys[i] = e.value<<indexBits | uint64(i)
+	}
+	slices.Sort(keys)
+	out := make([]symEntry, len(entries))
+	for i, k := range keys {
+		out[i] = entries[k&(1<<indexBits-1)]
+	}
+	for i := 0; i < len(out); {
+		k := i + 1
+		for k < len(out) && out[k].value == out[i].value {
+			k++
+		}
+		if k > i+1 {
+			slices.SortFunc(out[i:k], t.order)
+		}
+		i = k
+	}
 	return out
 }
 
@@ -193,9 +227,12 @@ func covering(entries []symEntry, addr uint64) (symEntry, bool) {
 // nameSlot is one slot of the name table: a record number plus one, and the low half of the name's hash.
 type nameSlot struct{ index, tag uint32 }
 
-// find returns the defined symbol of an exact name; the first call builds a hash table of all names. Of several symbols
-// with one name the one with the highest rank counts.
+// find returns the defined symbol of an exact name. Of several symbols with one name the one with the highest rank
+// counts, of equals the first.
 func (t *symbolTable) find(name string) (e symEntry, isFunc, ok bool) {
+	if t.finds++; t.hashed == nil && t.finds <= maxScannedNames {
+		return t.scanName(name)
+	}
 	if t.hashed == nil {
 		t.buildHash()
 	}
@@ -206,6 +243,27 @@ func (t *symbolTable) find(name string) (e symEntry, isFunc, ok bool) {
 	}
 	e, shndx := t.at(int(slot.index - 1))
 	return e, t.isFunc(e, shndx), true
+}
+
+// scanName is what find answers, by going through all records.
+func (t *symbolTable) scanName(name string) (best symEntry, isFunc, ok bool) {
+	if name == "" || len(name) >= maxSymbolName {
+		return symEntry{}, false, false
+	}
+	for i := range t.count() {
+		e, shndx := t.at(i)
+		if !t.named(e, name) || !defined(e, shndx) || ok && t.rank(best) >= t.rank(e) {
+			continue
+		}
+		best, isFunc, ok = e, t.isFunc(e, shndx), true
+	}
+	return best, isFunc, ok
+}
+
+// named reports whether the entry's name is this one, without looking for its end.
+func (t *symbolTable) named(e symEntry, name string) bool {
+	from, to := uint64(e.name), uint64(e.name)+uint64(len(name))
+	return to < uint64(len(t.strings)) && t.strings[to] == 0 && string(t.strings[from:to]) == name
 }
 
 // slot returns the slot that holds the name with this hash, or the free one where it belongs.

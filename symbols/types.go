@@ -131,4 +131,6 @@ type Module struct {
 	lines *lineIndex
 
 	debugTried bool
+	debugAsked bool // from afar
+	wanted     bool // it is the executable, or a stack leads through it
 }

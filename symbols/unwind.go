@@ -60,6 +60,10 @@ func (s *Symbolizer) Unwind(t *crash.Thread, mem crash.Memory, max int) Stack {
 		w.out.Truncated = "the thread's registers could not be read"
 		return w.out
 	}
+	if t.Runs32() {
+		w.out.Truncated = "the thread ran 32-bit code, whose stack is not read"
+		return w.out
+	}
 	f := walked{regs: contextRegisters(&t.Regs), code: crash.PC(t.Regs.RIP), trust: TrustContext}
 	// A damaged table must cost frames, never the report: rows are fenced where they are parsed, this is for the rest.
 	if err := fence("the stack walk", func() error { w.walk(f); return nil }); err != nil {
@@ -132,6 +136,7 @@ func (s *Symbolizer) publish(to *Frame, f *walked) {
 // step finds the caller of f, by the best way that works, and notes f's frame address. more is false when the walk is
 // over; w.out.Truncated then says why, or is empty at a true end.
 func (w *walker) step(f *walked) (next walked, more bool) {
+	w.s.arrive(f.code.Lookup())
 	e := w.s.rowAt(f.code.Lookup())
 	if e.bad != "" {
 		return w.fromBadPC(f, e.bad)
@@ -159,6 +164,7 @@ func (w *walker) fromRow(f *walked, r *row, c *caller) (next walked, more bool) 
 	}
 	ra := c.regs.val[crash.RIP]
 	interrupted := r.signal && r.restoresAll()
+	w.s.arrive(ra)
 	if !interrupted {
 		if ra == 0 && c.regs.val[crash.RSP] > f.regs.val[crash.RSP] && w.nearTop(c.raSlot) {
 			return next, false // the convention of threads and coroutines that start without a caller

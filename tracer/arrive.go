@@ -30,6 +30,7 @@ func (t *tracer) onSignal(th *thread, sig unix.Signal) {
 		if t.isHangup(sig, info) {
 			sig = 0
 		}
+		th.proc.lastSent = info
 		t.resume(th, sig)
 		return
 	}

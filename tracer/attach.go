@@ -158,11 +158,12 @@ func (a *attached) observe(pid int) *crash.Crash {
 	if err != nil {
 		c.Warnings = append(c.Warnings, "The memory map is incomplete: "+err.Error()+".")
 	}
+	pageTraits(lead, maps)
 	c.Mappings, mem.maps, c.Memory = maps, maps, mem
 	if data, err := procFile(lead, "auxv"); err == nil {
 		c.Auxv = parseAuxv(data)
 	}
-	c.Target = describeProcess(pid, lead)
+	c.Target, c.Process = describeProcess(pid, lead), seenNow(lead)
 	return c
 }
 

@@ -18,9 +18,8 @@ func (t *tracer) onExit(th *thread) {
 	th.exiting = true
 	p := th.proc
 	if p != t.target {
-		if isGrave(unix.Signal(status & 0x7f)) {
-			p.departed = append(p.departed, crash.Thread{TID: th.tid, Name: comm(th.tid)})
-		}
+		t.childDies(p, status)
+		t.part(p, th.tid)
 		t.resume(th, 0)
 		return
 	}
@@ -75,7 +74,6 @@ func (t *tracer) inspectExit() {
 		out := crash.Outcome{End: crash.EndExit, ExitCode: p.exitCode}
 		if p.exitSig != 0 {
 			out = crash.Outcome{End: crash.EndSignal, Signal: t.sentSignal(p.exitSig)}
-			out.OOMKillSeen = p.exitSig == int(unix.SIGKILL) && t.oom.seen()
 		}
 		t.inspect(t.observe(focus, out))
 	}
@@ -106,9 +104,11 @@ func (t *tracer) inspectRemains() {
 	}
 	t.warn("The process was gone before it could be looked at: its memory could not be read.")
 	out := t.outcome()
+	t.ending(&out, t.target.pid)
 	out.Elapsed = t.out.now()
 	c := &crash.Crash{
 		Target:  t.describe(0),
+		Process: seenNow(0),
 		Outcome: out,
 		Threads: t.target.departed,
 		Focus:   -1,

@@ -13,11 +13,6 @@ import (
 	"meshdiag/crash"
 )
 
-// launchError is a failure of the program to start, in one sentence for the user.
-type launchError struct{ sentence string }
-
-func (e *launchError) Error() string { return e.sentence }
-
 // findProgram resolves a name without a slash in PATH, as a shell does.
 func findProgram(name string) (string, error) {
 	if strings.Contains(name, "/") {
@@ -28,11 +23,11 @@ func findProgram(name string) (string, error) {
 	case err == nil:
 		return path, nil
 	case errors.Is(err, exec.ErrDot):
-		return "", &launchError{fmt.Sprintf("%q is only in the current directory; write ./%s to run it.", name, name)}
+		return "", refused(crash.LaunchNotFound, fmt.Sprintf("%q is only in the current directory; write ./%s to run it.", name, name), "meshdiag run ./"+name)
 	case name == "":
-		return "", &launchError{"No program was named."}
+		return "", refused(crash.LaunchNotFound, "No program was named.")
 	}
-	return "", &launchError{fmt.Sprintf("There is no program called %q in PATH.", name)}
+	return "", notInPath(name)
 }
 
 // launch starts the program and leaves it stopped and seized before its first instruction.
@@ -71,8 +66,8 @@ func (t *tracer) takeOver(pid int) error {
 	if _, err := wait4(pid, &ws, 0); err != nil {
 		return fmt.Errorf("wait for the launched program: %w", err)
 	}
-	if !ws.Stopped() {
-		return fmt.Errorf("the program ended (status %#x) before it could be traced", int(ws))
+	if !ws.Stopped() || ws.StopSignal() != unix.SIGTRAP {
+		return diedInExec(t.o.Path, ws)
 	}
 	if err := detach(pid, unix.SIGSTOP); err != nil {
 		return newForbidden("PTRACE_DETACH", err)
@@ -97,6 +92,23 @@ func (t *tracer) takeOver(pid int) error {
 	return nil
 }
 
+// diedInExec is for a program whose image the kernel had begun to load when it met what it cannot load: there is no way
+// back to the caller then, so it ends the process.
+func diedInExec(path string, ws unix.WaitStatus) error {
+	sig := ws.Signal()
+	if ws.Stopped() {
+		sig = ws.StopSignal() // stands before its death by it, in the ruins of our own image
+	}
+	if sig <= 0 {
+		return fmt.Errorf("the program ended (status %#x) before it could be traced", int(ws))
+	}
+	if e := explainContent(path); e != nil {
+		return e
+	}
+	return refused(crash.LaunchFormat, fmt.Sprintf("%s cannot be loaded: the kernel ended it by %s while it mapped its segments, which do not fit into memory or make no sense.",
+		path, unix.SignalName(sig)), "readelf -lW "+word(path), "build or copy it again; compare its size with that of the original")
+}
+
 // wait4 is wait4(2) without interruptions.
 func wait4(pid int, ws *unix.WaitStatus, options int) (int, error) {
 	for {
@@ -109,7 +121,7 @@ func wait4(pid int, ws *unix.WaitStatus, options int) (int, error) {
 
 // failedLaunch reports that the program never ran.
 func (t *tracer) failedLaunch(e *launchError) crash.Outcome {
-	out := crash.Outcome{End: crash.EndLaunchFailed, LaunchError: e.sentence}
+	out := crash.Outcome{End: crash.EndLaunchFailed, LaunchError: e.sentence, LaunchKind: e.kind, LaunchNext: e.next}
 	cwd := t.o.Dir
 	if cwd == "" {
 		cwd, _ = os.Getwd()

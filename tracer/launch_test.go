@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -61,7 +62,7 @@ func TestLaunchFailures(t *testing.T) {
 		{"directory", dir, "", "is a directory, not a program."},
 		{"below a file", file + "/x", "", "a part of the path before the last is not a directory"},
 		{"link to itself", loop, "", "symbolic link that leads back to itself"},
-		{"not executable", file, "", "is not executable: no execute permission is set (chmod +x"},
+		{"not executable", file, "", "is not executable: no execute permission is set."},
 		{"empty", write("empty", 0o755, nil), "", "empty is empty."},
 		{"text", write("text", 0o755, []byte("echo hello\n")), "", "neither an ELF file nor a script that starts with #!"},
 		{"script without interpreter", write("s0", 0o755, []byte("#!\n")), "", "names no interpreter after #!"},
@@ -72,6 +73,9 @@ func TestLaunchFailures(t *testing.T) {
 		{"object file", write("o", 0o755, elfFile(2, 1, 1, x8664, "")), "", "is not a program but an object file that was not linked."},
 		{"core", write("core", 0o755, elfFile(2, 1, 4, x8664, "")), "", "is not a program but a core dump."},
 		{"loader missing", write("musl", 0o755, elfFile(2, 1, 3, x8664, "/lib/ld-none.so.1")), "", "needs the dynamic loader /lib/ld-none.so.1, which does not exist."},
+		{"Windows program", write("exe", 0o755, []byte("MZ\x90\x00\x03\x00\x00\x00\x04\x00\x00\x00\xff\xff\x00\x00\xb8\x00\x00\x00")), "", "but a program for Windows."},
+		{"placeholder of git-lfs", write("lfs", 0o755, []byte("version https://git-lfs.github.com/spec/v1\noid x\n")), "", "git-lfs: the file itself was never fetched"},
+		{"folder is missing", dir + "/no/such", "", "and neither does its folder."},
 		{"cut", write("cut", 0o755, elfFile(2, 1, 2, x8664, "")[:40]), "", "cut"},
 		{"working directory", "/bin/true", dir + "/nowhere", "The working directory " + dir + "/nowhere does not exist."},
 	} {
@@ -82,10 +86,98 @@ func TestLaunchFailures(t *testing.T) {
 				}
 			})
 			out := obs.out
+			if out.LaunchKind == "" || len(out.LaunchNext) == 0 && test.name != "no name" {
+				t.Errorf("kind %q, nothing to type: %q", out.LaunchKind, out.LaunchNext)
+			}
 			if out.End != crash.EndLaunchFailed || !strings.Contains(out.LaunchError, test.want) || !strings.HasSuffix(out.LaunchError, ".") {
 				t.Errorf("outcome %+v, want %q", out, test.want)
 			}
 		})
+	}
+}
+
+// TestLaunchAdvice checks what is said of what to type, where the file system tells more than the error.
+func TestLaunchAdvice(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, mode os.FileMode, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("bin/server", 0o755, "#!/bin/sh\n")
+	write("bin/notes.txt", 0o644, "x")
+	busy := write("busy", 0o755, "#!/bin/sh\n")
+	held, err := os.OpenFile(busy, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	core := write("core.1", 0o644, string(elfFile(2, 1, 4, 62, "")))
+	for _, test := range []struct {
+		path, sentence, next string
+		kind                 crash.LaunchKind
+	}{
+		{dir + "/bin", "is a directory", "it holds " + dir + "/bin/server", crash.LaunchFormat},
+		{dir + "/bin/sever", "does not exist", "did you mean " + dir + "/bin/server?", crash.LaunchNotFound},
+		{dir + "/bin/Server", "does not exist", "did you mean " + dir + "/bin/server?", crash.LaunchNotFound},
+		{dir + "/bin/note", "does not exist", "ls -l " + dir + "/bin", crash.LaunchNotFound},
+		{busy, "is being written by process " + strconv.Itoa(os.Getpid()) + " (tracer.test)", "ps -o pid,ppid,args -p " + strconv.Itoa(os.Getpid()), crash.LaunchBusy},
+		{core, "a core dump", "meshdiag core " + core, crash.LaunchFormat},
+		{write("py", 0o755, "#!/no/such/folder/sh -e\n"), "needs the interpreter", "sh is " + inPath("sh") + " here", crash.LaunchInterpreter},
+		{write("it's", 0o644, "#!/bin/sh\n"), "no execute permission", `chmod +x '` + dir + `/it'\''s'`, crash.LaunchPermission},
+		{write("bare", 0o755, "echo hello, world, again and again\n"), "neither an ELF file nor a script", "meshdiag run -- sh " + dir + "/bare", crash.LaunchFormat},
+	} {
+		out := watch(t, Options{Path: test.path}, nil).out
+		if out.LaunchKind != test.kind || !strings.Contains(out.LaunchError, test.sentence) || !strings.Contains(strings.Join(out.LaunchNext, "\n"), test.next) {
+			t.Errorf("%s: %s %q, next %q", test.path, out.LaunchKind, out.LaunchError, out.LaunchNext)
+		}
+	}
+}
+
+// TestNoexecMount launches from a file system that is mounted noexec.
+func TestNoexecMount(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("none", dir, "tmpfs", unix.MS_NOEXEC, "size=1m"); err != nil {
+		t.Skipf("mounting takes root: %v", err)
+	}
+	defer func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }()
+	path := filepath.Join(dir, "app")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out := watch(t, Options{Path: path}, nil).out
+	if out.LaunchKind != crash.LaunchNoexec || !strings.Contains(out.LaunchError, "mounted noexec") {
+		t.Errorf("%+v", out)
+	}
+}
+
+// TestDiesInExec launches a program whose segments the kernel cannot map: it is ended after the point of no return.
+func TestDiesInExec(t *testing.T) {
+	image, err := os.ReadFile(program(t, "segv.c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	headers, n := binary.LittleEndian.Uint64(image[32:]), int(binary.LittleEndian.Uint16(image[56:]))
+	last := -1
+	for i := range n {
+		p := image[int(headers)+56*i:]
+		if binary.LittleEndian.Uint32(p) == 1 { // PT_LOAD
+			last = int(headers) + 56*i
+		}
+	}
+	binary.LittleEndian.PutUint64(image[last+40:], 1<<46) // p_memsz: more than an address space
+	path := filepath.Join(t.TempDir(), "huge")
+	if err := os.WriteFile(path, image, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out := watch(t, Options{Path: path}, nil).out
+	if out.End != crash.EndLaunchFailed || out.LaunchKind != crash.LaunchFormat || !strings.Contains(out.LaunchError, "cannot be loaded") && !strings.Contains(out.LaunchError, "cannot be launched") {
+		t.Errorf("%+v", out)
 	}
 }
 

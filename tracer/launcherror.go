@@ -1,191 +1,258 @@
 package tracer
 
 import (
-	"bufio"
-	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"meshdiag/crash"
 )
 
+// launchError is a failure of the program to start: one sentence for the user, and what to type.
+type launchError struct {
+	kind     crash.LaunchKind
+	sentence string
+	next     []string
+	vague    bool // the content tells nothing but that it is no program
+}
+
+func (e *launchError) Error() string { return e.sentence }
+
+func refused(kind crash.LaunchKind, sentence string, next ...string) *launchError {
+	return &launchError{kind: kind, sentence: sentence, next: next}
+}
+
 // explainLaunch turns the errno of a failed exec into one sentence about the file.
-func explainLaunch(path, dir string, cause error) error {
+func explainLaunch(path, dir string, cause error) *launchError {
 	full := path
 	if dir != "" && !filepath.IsAbs(path) {
 		full = filepath.Join(dir, path)
 	}
 	if dir != "" {
 		if st, err := os.Stat(dir); err != nil || !st.IsDir() {
-			return &launchError{fmt.Sprintf("The working directory %s does not exist.", dir)}
+			return refused(crash.LaunchNotFound, fmt.Sprintf("The working directory %s does not exist.", dir), "mkdir -p "+word(dir))
 		}
 	}
-	return &launchError{launchSentence(full, cause)}
+	return explainFile(full, cause)
 }
 
-func launchSentence(path string, cause error) string {
+func explainFile(path string, cause error) *launchError {
 	st, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return fmt.Sprintf("%s does not exist.", path)
+		return notThere(path)
 	case errors.Is(err, unix.ENOTDIR):
-		return fmt.Sprintf("%s cannot exist: a part of the path before the last is not a directory.", path)
+		return refused(crash.LaunchNotFound, fmt.Sprintf("%s cannot exist: a part of the path before the last is not a directory.", path), "namei "+word(path))
 	case errors.Is(err, unix.ELOOP):
-		return fmt.Sprintf("%s is a symbolic link that leads back to itself.", path)
+		return refused(crash.LaunchNotFound, fmt.Sprintf("%s is a symbolic link that leads back to itself.", path), "namei "+word(path))
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Sprintf("%s cannot be reached: no permission to enter one of its directories.", path)
+		return refused(crash.LaunchPermission, fmt.Sprintf("%s cannot be reached: no permission to enter one of its directories.", path), "namei -l "+word(path))
 	case err != nil:
-		return fmt.Sprintf("%s cannot be launched: %v.", path, err)
+		return refused(crash.LaunchOther, fmt.Sprintf("%s cannot be launched: %v.", path, err))
 	case st.IsDir():
-		return fmt.Sprintf("%s is a directory, not a program.", path)
+		return refused(crash.LaunchFormat, fmt.Sprintf("%s is a directory, not a program.", path), programsIn(path)...)
 	case !st.Mode().IsRegular():
-		return fmt.Sprintf("%s is not a regular file.", path)
+		return refused(crash.LaunchFormat, fmt.Sprintf("%s is not a regular file.", path), "stat "+word(path))
 	case st.Mode()&0o111 == 0:
-		return fmt.Sprintf("%s is not executable: no execute permission is set (chmod +x %s).", path, path)
+		if e := explainContent(path); e != nil && e.kind == crash.LaunchFormat && !e.vague {
+			return e // with the permission set it would not run either
+		}
+		return refused(crash.LaunchPermission, fmt.Sprintf("%s is not executable: no execute permission is set.", path), "chmod +x "+word(path))
 	}
 	switch {
 	case errors.Is(cause, unix.EACCES):
-		return fmt.Sprintf("%s may not be executed: its permissions exclude this user, or its file system is mounted noexec.", path)
+		return notPermitted(path, st)
 	case errors.Is(cause, unix.ETXTBSY):
-		return fmt.Sprintf("%s is being written by another process.", path)
+		return beingWritten(path)
 	case errors.Is(cause, unix.E2BIG):
-		return fmt.Sprintf("%s cannot be launched: the arguments and the environment together are too long.", path)
+		return refused(crash.LaunchOther, fmt.Sprintf("%s cannot be launched: the arguments and the environment together are too long.", path),
+			"getconf ARG_MAX; env | wc -c", "pass long lists through a file or stdin")
+	case errors.Is(cause, unix.EAGAIN), errors.Is(cause, unix.ENOMEM):
+		return refused(crash.LaunchOther, fmt.Sprintf("%s cannot be launched: the system refuses another process (%v).", path, cause), "ulimit -u; free -m; cat /proc/sys/kernel/threads-max")
 	}
-	if s := contentSentence(path); s != "" {
+	if e := explainContent(path); e != nil {
+		return e
+	}
+	return refused(crash.LaunchOther, fmt.Sprintf("%s cannot be launched: %v.", path, cause), "file "+word(path))
+}
+
+// notThere names a file of nearly the same name, if there is one.
+func notThere(path string) *launchError {
+	next := []string{"ls -l " + word(filepath.Dir(path))}
+	if near := nearName(path); near != "" {
+		next = []string{"did you mean " + near + "?"}
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return refused(crash.LaunchNotFound, fmt.Sprintf("%s does not exist, and neither does its folder.", path), "build the program first, or look for it: find . -name "+word(filepath.Base(path)))
+	}
+	return refused(crash.LaunchNotFound, fmt.Sprintf("%s does not exist.", path), next...)
+}
+
+// notInPath is for a name without a slash.
+func notInPath(name string) *launchError {
+	return refused(crash.LaunchNotFound, fmt.Sprintf("There is no program called %q in PATH.", name),
+		"find . -name "+word(name)+" -type f   (and run it with its path)", "echo $PATH")
+}
+
+// notPermitted tells the reasons of EACCES apart for a file that has an execute permission.
+func notPermitted(path string, st os.FileInfo) *launchError {
+	var fs unix.Statfs_t
+	if unix.Statfs(path, &fs) == nil && fs.Flags&unix.ST_NOEXEC != 0 {
+		return refused(crash.LaunchNoexec, fmt.Sprintf("%s lies on a file system that is mounted noexec: no program on it may be executed.", path),
+			"findmnt -T "+word(path), "copy it elsewhere: cp "+word(path)+" /usr/local/bin/")
+	}
+	if unix.Access(path, unix.X_OK) != nil {
+		owner := "another user"
+		if uid, ok := statUID(st); ok {
+			owner = "user " + strconv.Itoa(uid)
+		}
+		return refused(crash.LaunchPermission, fmt.Sprintf("%s may not be executed by user %d: it belongs to %s, and its permissions are %s.", path, os.Getuid(), owner, st.Mode().Perm()),
+			"ls -l "+word(path), "chmod a+x "+word(path))
+	}
+	if e := explainContent(path); e != nil {
+		return e // a script whose interpreter may not be executed
+	}
+	return refused(crash.LaunchPermission, fmt.Sprintf("%s may not be executed, although its permissions allow it: a security module (AppArmor, SELinux) or its file system forbids it.", path),
+		"journalctl -k | grep -i -e denied -e avc")
+}
+
+// beingWritten names the process that has a file open for writing.
+func beingWritten(path string) *launchError {
+	next := "lsof " + word(path)
+	text := "another process"
+	if p := writerOf(path); p != nil {
+		text = fmt.Sprintf("process %d (%s)", p.PID, p.Name)
+		next = fmt.Sprintf("wait until it has finished, or: ps -o pid,ppid,args -p %d", p.PID)
+	}
+	return refused(crash.LaunchBusy, fmt.Sprintf("%s is being written by %s: a file that is open for writing cannot be executed.", path, text),
+		next, "a build should write to a new file and rename it")
+}
+
+// writerOf finds a process that has a file open for writing (flags in /proc/PID/fdinfo/FD).
+func writerOf(path string) *crash.OtherProcess {
+	want, err := os.Stat(path)
+	if err != nil {
+		return nil
+	}
+	fds, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, fd := range fds {
+		st, err := os.Stat(fd)
+		if err != nil || !os.SameFile(want, st) {
+			continue
+		}
+		info, err := os.ReadFile(strings.Replace(fd, "/fd/", "/fdinfo/", 1))
+		flags, ok := statusField(info, "flags")
+		mode, err2 := strconv.ParseInt(flags, 8, 64)
+		if err != nil || !ok || err2 != nil || mode&unix.O_ACCMODE == unix.O_RDONLY {
+			continue
+		}
+		pid, err := strconv.Atoi(strings.Split(fd, "/")[2])
+		if err == nil {
+			p := look(pid)
+			return &p
+		}
+	}
+	return nil
+}
+
+// maxNames bounds the entries of a folder that are compared.
+const maxNames = 4096
+
+// nearName is a program in the same folder whose name differs by case, ending, or one letter; "" none.
+func nearName(path string) string {
+	dir, name := filepath.Dir(path), filepath.Base(path)
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries[:min(len(entries), maxNames)] {
+		n := e.Name()
+		if !strings.EqualFold(n, name) && strings.TrimSuffix(n, filepath.Ext(n)) != name && !oneEdit(n, name) {
+			continue
+		}
+		if st, err := os.Stat(filepath.Join(dir, n)); err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0 {
+			return inFolder(dir, n)
+		}
+	}
+	return ""
+}
+
+// oneEdit reports whether two names of some length differ by one letter that was changed, added or left out, or by two
+// neighbours that were swapped.
+func oneEdit(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	if len(a) < 3 || len(b)-len(a) > 1 {
+		return false
+	}
+	i := 0
+	for i < len(a) && a[i] == b[i] {
+		i++
+	}
+	if len(a) < len(b) {
+		return a[i:] == b[i+1:]
+	}
+	swapped := i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
+	return i < len(a) && (a[i+1:] == b[i+1:] || swapped)
+}
+
+// programsIn says which programs a folder holds, for whoever named the folder instead.
+func programsIn(dir string) []string {
+	var found []string
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries[:min(len(entries), maxNames)] {
+		info, err := e.Info()
+		if err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 && !strings.Contains(e.Name(), ".so") {
+			found = append(found, word(inFolder(dir, e.Name())))
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return []string{"it holds no program: ls -l " + word(dir)}
+	case len(found) > 3:
+		return []string{fmt.Sprintf("it holds %d programs: %s ...", len(found), strings.Join(found[:3], ", "))}
+	}
+	return []string{"it holds " + strings.Join(found, ", ")}
+}
+
+// inFolder is a path that a shell takes as one.
+func inFolder(dir, name string) string {
+	path := filepath.Join(dir, name)
+	if !strings.Contains(path, "/") {
+		return "./" + path
+	}
+	return path
+}
+
+// word makes s one word of a POSIX shell.
+func word(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:=@%+,", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
 		return s
 	}
-	return fmt.Sprintf("%s cannot be launched: %v.", path, cause)
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// contentSentence says what is wrong with the file's content; "" when nothing is seen to be.
-func contentSentence(path string) string {
-	f, err := os.Open(path)
+// inPath is the path of an installed program; "" none.
+func inPath(name string) string {
+	path, err := exec.LookPath(name)
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
-	var head [64]byte
-	n, _ := io.ReadFull(f, head[:])
-	switch {
-	case n == 0:
-		return fmt.Sprintf("%s is empty.", path)
-	case string(head[:min(n, 2)]) == "#!":
-		return scriptSentence(f, path)
-	case n < 20 || string(head[:4]) != elf.ELFMAG:
-		return fmt.Sprintf("%s is not a program: it is neither an ELF file nor a script that starts with #!.", path)
-	}
-	return elfSentence(f, path, head[:n])
+	return path
 }
 
-func scriptSentence(f *os.File, path string) string {
-	line, _ := bufio.NewReader(io.NewSectionReader(f, 2, 512)).ReadString('\n')
-	line = strings.TrimSuffix(line, "\n")
-	fields := strings.Fields(strings.TrimSuffix(line, "\r"))
-	if len(fields) == 0 {
-		return fmt.Sprintf("The script %s names no interpreter after #!.", path)
+func statUID(st os.FileInfo) (int, bool) {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
 	}
-	interpreter := fields[0]
-	if strings.HasSuffix(line, "\r") && len(fields) == 1 {
-		return fmt.Sprintf("The script %s has Windows line ends: its interpreter is read as %q.", path, interpreter+"\r")
-	}
-	if s := interpreterSentence(interpreter); s != "" {
-		return fmt.Sprintf("The script %s needs the interpreter %s, %s.", path, interpreter, s)
-	}
-	return ""
-}
-
-// interpreterSentence ends a sentence about a missing interpreter; "" when it looks usable.
-func interpreterSentence(interpreter string) string {
-	st, err := os.Stat(interpreter)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return "which does not exist"
-	case err != nil:
-		return "which cannot be reached (" + err.Error() + ")"
-	case st.IsDir() || st.Mode()&0o111 == 0:
-		return "which is not executable"
-	}
-	return ""
-}
-
-// elfSentence looks at the ELF header: class, byte order, type, machine, then at the dynamic loader it asks for.
-func elfSentence(f *os.File, path string, head []byte) string {
-	class, order := elf.Class(head[elf.EI_CLASS]), elf.Data(head[elf.EI_DATA])
-	var u16 binary.ByteOrder = binary.LittleEndian
-	if order == elf.ELFDATA2MSB {
-		u16 = binary.BigEndian
-	}
-	machine := elf.Machine(u16.Uint16(head[18:]))
-	kind := elf.Type(u16.Uint16(head[16:]))
-	switch {
-	case machine != elf.EM_X86_64:
-		return fmt.Sprintf("%s is built for another architecture: %s (%s), and this machine is x86-64.", path, machineName(machine), class)
-	case class != elf.ELFCLASS64 || order != elf.ELFDATA2LSB:
-		return fmt.Sprintf("%s is not a 64-bit little-endian program (%s, %s).", path, class, order)
-	case kind != elf.ET_EXEC && kind != elf.ET_DYN:
-		return fmt.Sprintf("%s is not a program but %s.", path, typeName(kind))
-	}
-	interpreter, err := loaderOf(f)
-	if err != nil {
-		return fmt.Sprintf("%s is damaged: %v.", path, err)
-	}
-	if interpreter == "" {
-		return ""
-	}
-	if s := interpreterSentence(interpreter); s != "" {
-		return fmt.Sprintf("%s needs the dynamic loader %s, %s.", path, interpreter, s)
-	}
-	return ""
-}
-
-// loaderOf reads PT_INTERP; the ELF parser is fenced because the file may be anything.
-func loaderOf(f *os.File) (name string, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("its ELF headers make no sense: %v", p)
-		}
-	}()
-	file, err := elf.NewFile(f)
-	if err != nil {
-		return "", err
-	}
-	for _, p := range file.Progs {
-		if p.Type == elf.PT_INTERP && p.Filesz < 4096 {
-			name := make([]byte, p.Filesz)
-			if _, err := p.ReadAt(name, 0); err != nil {
-				return "", err
-			}
-			return strings.TrimRight(string(name), "\x00"), nil
-		}
-	}
-	return "", nil
-}
-
-func machineName(m elf.Machine) string {
-	switch m {
-	case elf.EM_AARCH64:
-		return "AArch64 (arm64)"
-	case elf.EM_386:
-		return "32-bit x86"
-	case elf.EM_ARM:
-		return "32-bit ARM"
-	case elf.EM_RISCV:
-		return "RISC-V"
-	}
-	return m.String()
-}
-
-func typeName(t elf.Type) string {
-	switch t {
-	case elf.ET_REL:
-		return "an object file that was not linked"
-	case elf.ET_CORE:
-		return "a core dump"
-	}
-	return "an ELF file of type " + t.String()
+	return int(sys.Uid), true
 }

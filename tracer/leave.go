@@ -12,7 +12,9 @@ const leavePatience = time.Second
 
 // leave lets go of the processes that outlive the target, as if they had never been traced; after a stall or a
 // cancellation it ends them.
-func (t *tracer) leave() {
+func (t *tracer) leave() { t.leaveWithin(leavePatience) }
+
+func (t *tracer) leaveWithin(patience time.Duration) {
 	t.leaving = true
 	for _, w := range t.backlog {
 		if th := t.threads[w.tid]; th != nil {
@@ -33,7 +35,7 @@ func (t *tracer) leave() {
 			_ = interrupt(th.tid)
 		}
 	}
-	deadline := time.Now().Add(leavePatience)
+	deadline := time.Now().Add(patience)
 	for len(t.threads) > 0 && time.Now().Before(deadline) {
 		var w waited
 		tid, err := t.waitFor(&w.ws, time.Until(deadline))
@@ -65,6 +67,9 @@ func (t *tracer) release(th *thread, ws unix.WaitStatus) bool {
 		if info, err := getSiginfo(th.tid); err == nil && t.isHangup(sig, info) {
 			sig = 0
 			t.interruptSiblings(th)
+		}
+		if t.left && (t.ranIntoOurs(th, ws) || isOurStop(th, ws)) {
+			sig = 0
 		}
 	case unix.PTRACE_EVENT_CLONE, unix.PTRACE_EVENT_FORK, unix.PTRACE_EVENT_VFORK, eventStop:
 		if t.awaitsHangup(th) {

@@ -29,13 +29,16 @@ type tracer struct {
 
 	sightings sightings
 	warnings  []string
-	blind     string        // why panics of the present image are not seen, "" when they are
-	lastSent  *crash.Signal // the last signal that was delivered to the target and may have killed it
-	caught    [65]bool      // signals (by number) that the target had a handler for when last looked at
+	blind     string               // why panics of the present image are not seen, "" when they are
+	parted    []crash.OtherProcess // processes that the target had started and that are gone, the last ones
+	children  []crash.DeadChild    // those that died of a signal
+	lastSent  *crash.Signal        // the last signal that was delivered to the target and may have killed it
+	caught    [65]bool             // signals (by number) that the target had a handler for when last looked at
 	inspected bool
 	final     *unix.WaitStatus // set when the target was reaped
 	ended     crash.Outcome    // what was told to Inspect
 	leaving   bool             // the target is gone; let the others go
+	left      bool             // the target lives on without us
 	killAll   bool             // the others are to end, not to go on
 
 	stall     stallWatch
@@ -45,6 +48,8 @@ type tracer struct {
 	seen      [65]atomic.Int64 // when (nanoseconds since start) the target last got each signal
 	stopped   atomic.Bool      // the target is in a job control stop
 	cancelled atomic.Bool
+
+	leaveWanted atomic.Bool // see Options.Leave
 }
 
 type waited struct {
@@ -53,7 +58,7 @@ type waited struct {
 }
 
 func newTracer(o Options) (*tracer, error) {
-	t := &tracer{o: o, start: time.Now(), processes: map[int]*process{}, threads: map[int]*thread{}, oom: oomWatch{before: -1}}
+	t := &tracer{o: o, start: time.Now(), processes: map[int]*process{}, threads: map[int]*thread{}, oom: oomWatch{before: -1, kills: -1}}
 	t.out = newCapture(func() time.Duration { return time.Since(t.start) })
 	io, err := newStdio(&t.o, t.out)
 	if err != nil {
@@ -90,6 +95,9 @@ func (t *tracer) run(ctx context.Context) (crash.Outcome, error) {
 		_ = t.remote.signal(unix.SIGKILL, nil)
 		return crash.Outcome{}, err
 	}
+	if t.left {
+		return t.ended, t.goWithout()
+	}
 	t.killAll = t.killAll || t.cancelled.Load()
 	t.inspectRemains()
 	t.leave()
@@ -97,9 +105,9 @@ func (t *tracer) run(ctx context.Context) (crash.Outcome, error) {
 	return t.outcome(), nil
 }
 
-// loop handles stops until the target is reaped.
+// loop handles stops until the target is reaped or let go.
 func (t *tracer) loop() error {
-	for t.final == nil {
+	for t.final == nil && !t.left {
 		w, err := t.next()
 		if err != nil {
 			return fmt.Errorf("wait for the traced program: %w", err)
@@ -214,9 +222,9 @@ func (t *tracer) outcome() crash.Outcome {
 		out.End, out.ExitCode, out.Signal = crash.EndExit, ws.ExitStatus(), nil
 	case ws.Signaled():
 		out.End, out.ExitCode, out.CoreDumped = crash.EndSignal, 0, ws.CoreDump()
-		out.OOMKillSeen = ws.Signal() == unix.SIGKILL && t.oom.seen()
 		if out.Signal == nil || out.Signal.Number != int(ws.Signal()) {
 			out.Signal = t.sentSignal(int(ws.Signal()))
+			out.Sender, out.Forwarded = nil, false
 		}
 	}
 	return out
@@ -227,5 +235,5 @@ func (t *tracer) sentSignal(number int) *crash.Signal {
 	if t.lastSent != nil && t.lastSent.Number == number {
 		return t.lastSent
 	}
-	return &crash.Signal{Number: number}
+	return &crash.Signal{Number: number, CodeUnknown: true}
 }

@@ -30,9 +30,11 @@ func (t *tracer) inspect(c *crash.Crash) {
 // observe takes the whole picture of the frozen target. focus is the thread the report is about; it is stopped.
 func (t *tracer) observe(focus *thread, out crash.Outcome) *crash.Crash {
 	out.Elapsed = t.out.now()
+	t.ending(&out, focus.tid)
 	mem := &liveMemory{tid: focus.tid, file: t.target.mem, breaks: t.target.breaks}
 	c := &crash.Crash{
 		Target:  t.describe(focus.tid),
+		Process: seenNow(focus.tid),
 		Outcome: out,
 		Memory:  mem,
 		Focus:   -1,
@@ -41,6 +43,9 @@ func (t *tracer) observe(focus *thread, out crash.Outcome) *crash.Crash {
 	c.Mappings, mem.maps = maps, maps
 	if err != nil {
 		t.warn("The memory map is incomplete: " + err.Error() + ".")
+	}
+	if t.o.ForCore {
+		pageTraits(focus.tid, maps)
 	}
 	if data, err := procFile(focus.tid, "auxv"); err == nil {
 		c.Auxv = parseAuxv(data)

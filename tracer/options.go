@@ -3,7 +3,6 @@ package tracer
 import (
 	"context"
 	"os"
-	"runtime"
 	"time"
 
 	"meshdiag/crash"
@@ -19,6 +18,10 @@ type Options struct {
 	// StallAfter is how long the program may be silent before it counts as hung; 0 is never.
 	StallAfter time.Duration
 
+	// Leave, when it is closed, lets the program go: Inspect sees it frozen and running on, with crash.EndRunning, and Run
+	// returns while it lives. What it prints from then on still goes where it went.
+	Leave <-chan struct{}
+
 	// Where the program's streams go; nil means our own. They are never closed.
 	Stdin, Stdout, Stderr *os.File
 
@@ -26,6 +29,9 @@ type Options struct {
 	// addresses as linked. Both may be empty.
 	Breakpoints []string
 	Resolve     func(path string, names []string) (map[string]uint64, error)
+
+	// ForCore says that Inspect may write a core: the mappings' traits are read.
+	ForCore bool
 
 	// Inspect is called exactly once, on the tracing thread: while the program is frozen at its last moment, or with what is
 	// left when it is already gone, or when it could not be launched. The Crash's Memory is readable only during the call.
@@ -55,15 +61,15 @@ func (o *Options) withDefaults() {
 //
 // Cancelling ctx kills the program. The error is only about meshdiag itself: a *ForbiddenError when tracing is not allowed
 // here, or a failure to set up the streams. A program that cannot be launched is an outcome, not an error.
-func Run(ctx context.Context, o Options) (crash.Outcome, error) {
+func Run(ctx context.Context, o Options) (end crash.Outcome, err error) {
 	o.withDefaults()
-	// All ptrace requests, and the waiting, belong to the thread that launched the program.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	t, err := newTracer(o)
-	if err != nil {
-		return crash.Outcome{}, err
-	}
-	defer t.close()
-	return t.run(ctx)
+	onOwnThread(func() {
+		var t *tracer
+		if t, err = newTracer(o); err != nil {
+			return
+		}
+		defer t.close()
+		end, err = t.run(ctx)
+	})
+	return end, err
 }

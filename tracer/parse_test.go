@@ -3,10 +3,13 @@ package tracer
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"meshdiag/crash"
 )
@@ -101,9 +104,78 @@ func TestParseOOMKills(t *testing.T) {
 // TestOOMWatch claims a victim only when the counter is known and has grown.
 func TestOOMWatch(t *testing.T) {
 	now := oomKills()
-	for before, want := range map[int]bool{-1: false, now: false, now - 1: now > 0} {
-		if o := (&oomWatch{before: before}); o.seen() != want {
-			t.Errorf("before %d, now %d: seen is not %v", before, now, want)
+	if now < 0 {
+		t.Fatal("this kernel counts no victims")
+	}
+	for before, want := range map[int]int{-1: -1, now: 0} {
+		o := &oomWatch{before: before, kills: -1, booted: monotonic()}
+		if got := o.tell(1, "x"); got.Machine != want || got.Group != -1 || got.Record != "" {
+			t.Errorf("before %d, now %d: %+v", before, now, got)
+		}
+	}
+}
+
+// TestMemoryGroup reads both versions of the hierarchy.
+func TestMemoryGroup(t *testing.T) {
+	root := t.TempDir()
+	for path, text := range map[string]string{
+		"app.slice/memory.events":          "low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 0\n",
+		"app.slice/memory.max":             "268435456\n",
+		"free.slice/memory.events":         "oom_kill 0\n",
+		"free.slice/memory.max":            "max\n",
+		"memory/old/memory.oom_control":    "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n",
+		"memory/old/memory.limit_in_bytes": "9223372036854771712\n",
+	} {
+		file := filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for cgroup, want := range map[string]struct {
+		path  string
+		kills int
+		limit uint64
+	}{
+		"0::/app.slice\n":                  {"/app.slice", 2, 256 << 20},
+		"4:memory:/\n0::/free.slice\n":     {"/free.slice", 0, crash.NoLimit},
+		"8:pids:/x\n4:memory:/old\n0::/\n": {"/old", 5, crash.NoLimit},
+		"0::/\n":                           {"", -1, crash.NoLimit},
+		"0::/no.such\nnonsense\n":          {"", -1, crash.NoLimit},
+	} {
+		if g := memoryGroupOf(cgroup, root); g.path != want.path || g.kills() != want.kills || g.limit() != want.limit {
+			t.Errorf("%q: %+v, %d kills, limit %d", cgroup, g, g.kills(), g.limit())
+		}
+	}
+}
+
+func TestOOMRecords(t *testing.T) {
+	for text, want := range map[string]int{
+		"6,1120,5012345678,-;oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,task_memcg=/a,task=my, app,pid=23615,uid=0\n SUBSYSTEM=x\n": 23615,
+		"3,1121,5012345679,-;Memory cgroup out of memory: Killed process 23615 (my, app) total-vm:20980kB, anon-rss:17664kB":                                                       23615,
+		"3,1121,5012345679,-,caller=T1;Out of memory: Killed process 7 (app) total-vm:1kB":                                                                                         7,
+		"6,1,1,-;oom_reaper: reaped process 23615 (eat), now anon-rss:0kB":                                                                                                         0,
+		"nonsense": 0,
+		"":         0,
+	} {
+		at, line := kmsgRecord(text)
+		pid, name, ok := oomVictim(line)
+		if pid != want || ok != (want != 0) || ok && (at == 0 || name != "app" && name != "my, app") {
+			t.Errorf("%q: %v %d %q %v", text, at, pid, name, ok)
+		}
+	}
+}
+
+func TestParseCPU(t *testing.T) {
+	stat := "17 (a ) b (c) S 1 17 17 0 -1 4194304 100 0 0 0 250 31 0 0 20 0 1 0 5 0 0"
+	if cpu, ok := parseCPU([]byte(stat)); !ok || cpu != 2810*time.Millisecond {
+		t.Error(cpu, ok)
+	}
+	for _, bad := range []string{"", "17 (a", "17 (a) S 1", "17 (a) S 1 2 3 4 5 6 7 8 9 10 x y"} {
+		if _, ok := parseCPU([]byte(bad)); ok {
+			t.Errorf("%q was understood", bad)
 		}
 	}
 }
@@ -190,8 +262,39 @@ func FuzzLaunchSentence(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if s := contentSentence(path); s != "" && (!strings.HasSuffix(s, ".") || !strings.Contains(s, "program")) {
-			t.Errorf("%q", s)
+		if e := explainContent(path); e != nil && (!strings.HasSuffix(e.sentence, ".") || !strings.Contains(e.sentence, "program") || e.kind == "" || len(e.next) == 0) {
+			t.Errorf("%+v", e)
 		}
 	})
+}
+
+// TestParseSmaps reads what a kernel wrote, shortened, with a file whose path looks like a field.
+func TestParseSmaps(t *testing.T) {
+	text := `7f0000000000-7f0000010000 rw-p 00000000 00:00 0 
+Size:                 64 kB
+Anonymous:            64 kB
+Swap:                  0 kB
+VmFlags: rd wr mr mw me ac 
+7f0000010000-7f0000020000 r--s 00000000 08:02 12                         /tmp/Anonymous: 7 kB
+Anonymous:             0 kB
+Swap:                  4 kB
+VmFlags: rd mr mw me dd 
+7f0000020000-7f0000030000 rw-p 00000000 00:0f 13                         /anon_hugepage (deleted)
+VmFlags: rd wr ht io
+broken
+Anonymous:             9 kB
+VmFlags: dd
+7f0000030000-7f0000040000 rw-p 00000000 00:00 0 
+Anonymous:            64 kB
+`
+	got := map[uint64]crash.Traits{}
+	parseSmaps([]byte(text), func(m crash.Mapping, traits crash.Traits) { got[m.Start] = traits })
+	want := map[uint64]crash.Traits{
+		0x7f0000000000: crash.TraitsKnown | crash.OwnPages,
+		0x7f0000010000: crash.TraitsKnown | crash.OwnPages | crash.DontDump,
+		0x7f0000020000: crash.TraitsKnown | crash.HugePages | crash.DontDump,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }

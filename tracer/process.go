@@ -2,8 +2,6 @@ package tracer
 
 import (
 	"os"
-	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -48,6 +46,9 @@ type process struct {
 	exitCode  int            // wait status of an exit, shifted
 	caller    int            // the thread that called exit_group, 0 unknown
 	departed  []crash.Thread // threads as they were at their exit event
+
+	lastSent *crash.Signal    // of a child: the last signal that was delivered to it
+	dead     *crash.DeadChild // of a child: what was seen when it died of a signal
 }
 
 func (p *process) closeMem() {
@@ -200,19 +201,6 @@ func (t *tracer) gone(w waited, th *thread) {
 	if p.groupExit && p.remaining() == 0 {
 		t.inspectExit()
 	}
-}
-
-// childDied remembers a child of the target that died of a fault of its own.
-func (t *tracer) childDied(p *process, ws unix.WaitStatus) {
-	if p == t.target || !ws.Signaled() || !isGrave(unix.Signal(ws.Signal())) {
-		return
-	}
-	name := ""
-	if len(p.departed) > 0 {
-		name = p.departed[0].Name
-	}
-	t.warn("A child process (PID " + strconv.Itoa(p.pid) + ", " + strconv.Quote(name) + ") died of " +
-		unix.SignalName(syscall.Signal(ws.Signal())) + "; this report is about its parent.")
 }
 
 const maxWarnings = 20

@@ -99,8 +99,12 @@ func (t *tracer) poke() {
 	_ = t.remote.signal(unix.SIGSTOP, &info)
 }
 
-// onPoke looks whether the target really stalls, and if so shows and ends it.
+// onPoke lets the target go if that is wanted; else it looks whether it really stalls, and if so shows and ends it.
 func (t *tracer) onPoke(th *thread) {
+	if th.proc == t.target && !t.inspected && t.leaveWanted.Load() {
+		t.letGo(th)
+		return
+	}
 	wanted := t.stall.wanted.Swap(false)
 	if th.proc != t.target || t.inspected || !wanted || t.silent() < t.o.StallAfter {
 		t.resume(th, 0)

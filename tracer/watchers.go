@@ -27,6 +27,9 @@ func (t *tracer) startWatchers(ctx context.Context) func() {
 	}
 	start(t.oom.begin)
 	start(func() { t.watchCancel(ctx, quit) })
+	if t.o.Leave != nil {
+		start(func() { t.watchLeave(quit) })
+	}
 	if t.o.StallAfter > 0 {
 		start(func() { t.watchForStall(quit) })
 	}

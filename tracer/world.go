@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/prometheus/procfs"
-	"golang.org/x/sys/unix"
 
 	"meshdiag/crash"
 )
@@ -30,14 +29,6 @@ func world(pid, tid int) *crash.World {
 	findPeers(w, pid, inodes)
 	w.Children = children(pid)
 	return w
-}
-
-func monotonic() time.Duration {
-	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) != nil {
-		return 0
-	}
-	return time.Duration(ts.Nano())
 }
 
 // descriptors lists what is open, and gives the inodes of sockets and pipes with the indexes of their descriptors.

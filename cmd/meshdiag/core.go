@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"meshdiag/diagnose"
 	"meshdiag/postmortem"
@@ -19,12 +18,21 @@ const coreLong = `Read the core dump of a program that died elsewhere or earlier
 live run would have given, from whatever is left.
 
 Cores of the kernel, of gdb's gcore and of "meshdiag save" are read, also as systemd-coredump
-stores them (zstd, lz4, xz); nothing is unpacked to disk. Without CORE the newest one is
-taken that can be found for this user: by kernel.core_pattern, in systemd-coredump's store,
-in the current folder. It is named on stderr.
+stores them (zstd, lz4, xz) or with gzip; nothing is unpacked to disk. CORE may be a pipe,
+or "-" for stdin. Without CORE the newest one is taken that can be found for this user: by kernel.core_pattern,
+in the stores of systemd-coredump and of "meshdiag handler", in the current folder. It is named on stderr.
+
+--list lists them all, and what the journal knows of crashes whose core is gone or is not for
+this user, as text or with --format json. Only what this user may read is listed.
+
+Whose core it is (process, user, unit, container) and when it died is told with the witness
+for it: the core, the handler, systemd-coredump's attributes or journal, the file's name.
 
 The binaries are looked for where the core says they were. One with another build ID than
-the core's is named and not used.
+the core's is named and not used. Files that lie nowhere (the executable, the libraries on
+a stack, their debug information) are fetched by build ID from the debuginfod servers in
+DEBUGINFOD_URLS, where that is set, and kept where gdb keeps its own. An interrupt (Ctrl-C)
+ends only the fetching. See debuginfod-client-config(7) for its other variables.
 
 Exit status: 0 the core is of a program that had no fault; 1 meshdiag failed; 2 wrong
 usage; 3 a fault was diagnosed. With --exit-status=target it is 128 plus the number of the
@@ -32,9 +40,12 @@ signal.`
 
 const coreExample = `  meshdiag core                                  the newest core of this machine
   meshdiag core --list
+  meshdiag core --list --format json
   meshdiag core core.1234
+  ssh host cat core.1234 | meshdiag core -
   meshdiag core --exe ./build/server core.zst    the binary is not where the core says
   meshdiag core --sysroot ./image core           nor are its libraries
+  meshdiag core --no-debuginfod core             ask no server
   meshdiag core --format json -o r.json core`
 
 // coreFlags are the flags of meshdiag core.
@@ -42,6 +53,7 @@ type coreFlags struct {
 	diagnosing
 	exe, sysroot string
 	list         bool
+	noFetch      bool
 }
 
 func newCore(status *int) *cobra.Command {
@@ -60,7 +72,7 @@ func newCore(status *int) *cobra.Command {
 				if len(args) > 0 {
 					return errUsage("core", "--list takes no CORE")
 				}
-				return listCores(cmd.OutOrStdout(), time.Now())
+				return c.listCores(cmd.Context())
 			}
 			path := ""
 			if len(args) > 0 {
@@ -75,7 +87,8 @@ func newCore(status *int) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&c.exe, "exe", "", "the program's executable, when it is not where the core says (`FILE`)")
 	f.StringVar(&c.sysroot, "sysroot", "", "`DIR` under which the core's paths are looked up first")
-	f.BoolVar(&c.list, "list", false, "list the cores that can be found, newest first")
+	f.BoolVar(&c.noFetch, "no-debuginfod", false, "use neither the servers of DEBUGINFOD_URLS nor what was fetched from them earlier")
+	f.BoolVar(&c.list, "list", false, "list the cores that can be found and the crashes that the journal knows, newest first")
 	return cmd
 }
 
@@ -96,10 +109,19 @@ func (c *coreFlags) run(ctx context.Context, path string) (int, error) {
 		return 0, err
 	}
 	defer out.discard()
-	r, err := diagnose.Core(ctx, diagnose.CoreOptions{Options: c.options(), Path: path, Exe: c.exe, Sysroot: c.sysroot})
+	o := diagnose.CoreOptions{Options: c.options(), Path: path, Exe: c.exe, Sysroot: c.sysroot}
+	var problems []string
+	if !c.noFetch {
+		o.Fetching, problems = fromServers()
+	}
+	if path == postmortem.Stdin && term.IsTerminal(0) {
+		return 0, errUsage("core", "it reads a core from stdin, and stdin is a terminal")
+	}
+	r, err := diagnose.Core(ctx, o)
 	if err != nil {
 		return 0, errReadCore(path, err)
 	}
+	r.Warnings = append(r.Warnings, problems...)
 	if err := out.write(r); err != nil {
 		return 0, err
 	}
@@ -132,26 +154,6 @@ func describeFound(f *postmortem.Found, now time.Time) string {
 		what += ", " + f.Signal
 	}
 	return fmt.Sprintf("%s (%s, %s; found by: %s)", report.Clean(f.Path), report.Clean(what), age(now.Sub(f.Time)), f.Where)
-}
-
-func listCores(w io.Writer, now time.Time) error {
-	found := postmortem.Find(postmortem.Places{})
-	if len(found) == 0 {
-		_, err := postmortem.Newest(postmortem.Places{})
-		return errNoCore(err)
-	}
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "WHEN\tPROGRAM\tPID\tSIGNAL\tSIZE\tFOUND BY\tCORE")
-	for i := range found {
-		f := &found[i]
-		pid := "?"
-		if f.PID > 0 {
-			pid = fmt.Sprint(f.PID)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", age(now.Sub(f.Time)), report.Clean(orUnknown(f.Command)), pid, orUnknown(f.Signal),
-			size(f.Size), f.Where, report.Clean(f.Path))
-	}
-	return t.Flush()
 }
 
 func orUnknown(s string) string {

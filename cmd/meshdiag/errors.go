@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"meshdiag/postmortem"
 	"meshdiag/report"
 )
 
@@ -81,12 +82,19 @@ func errWrite(path string, err error) error {
 	return &failure{statusFailed, fmt.Sprintf("cannot write the report to %s: %s", path, reason(err)), "Choose another file with -o, or leave -o out."}
 }
 
+func errWriteJUnit(path string, err error) error {
+	return &failure{statusFailed, fmt.Sprintf("cannot write the test suite to %s: %s", path, reason(err)), "Choose another file with --junit, or leave it out."}
+}
+
 func errReadReport(path string, err error) error {
 	return &failure{statusFailed, fmt.Sprintf("cannot read %s: %s", path, reason(err)),
 		"A report is made by: meshdiag run --format json -o report.json PROGRAM"}
 }
 
 func errReadCore(path string, err error) error {
+	if path == postmortem.Stdin {
+		path = "stdin"
+	}
 	what := err.Error()
 	if !strings.Contains(what, path) {
 		what = path + ": " + what

@@ -13,9 +13,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"meshdiag/crash"
 	"meshdiag/diagnose"
 	"meshdiag/postmortem"
 	"meshdiag/report"
+	"meshdiag/tracer"
 )
 
 const handlerLong = `Store and explain each core dump that the kernel makes. It is not for people to run, but to
@@ -72,12 +74,12 @@ func newHandler(status *int) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&h.pid, "pid", 0, "process ID (%P)")
-	f.IntVar(&h.uid, "uid", -1, "user ID (%u)")
-	f.IntVar(&h.signal, "signal", 0, "number of the signal (%s)")
-	f.Int64Var(&h.time, "time", 0, "`SECONDS` since 1970 (%t)")
-	f.StringVar(&h.name, "name", "", "name of the process (%e)")
-	f.StringVar(&h.dir, "dir", postmortem.StoreDir, "`DIR` for cores and reports; no link on the way, writable for its owner only")
+	f.IntVarP(&h.pid, "pid", "p", 0, "process ID (%P)")
+	f.IntVarP(&h.uid, "uid", "u", -1, "user ID (%u)")
+	f.IntVarP(&h.signal, "signal", "s", 0, "number of the signal (%s)")
+	f.Int64VarP(&h.time, "time", "t", 0, "`SECONDS` since 1970 (%t)")
+	f.StringVarP(&h.name, "name", "n", "", "name of the process (%e)")
+	f.StringVarP(&h.dir, "dir", "d", postmortem.StoreDir, "`DIR` for cores and reports; no link on the way, writable for its owner only")
 	f.Var(&h.maxSize, "max-size", "store at most `BYTES` of one core, before compression")
 	f.Var(&h.keepTotal, "keep-total", "remove the oldest cores when all take more than `BYTES` on disk")
 	f.DurationVar(&h.timeout, "timeout", 30*time.Second, "end after this long")
@@ -98,7 +100,7 @@ func (h *handlerFlags) run(ctx context.Context) (int, error) {
 		return statusFailed, errDiagnose(err)
 	}
 	defer store.Close()
-	dump := postmortem.Dump{Name: h.name, PID: h.pid, Time: h.time}
+	dump := postmortem.Dump{Name: h.name, PID: h.pid, Time: h.time, Signal: h.signal, Process: h.process()}
 	log := func(format string, args ...any) error {
 		if err := store.Log(fmt.Sprintf("%s (uid %d, signal %d): ", dump.Stem(), h.uid, h.signal) + fmt.Sprintf(format, args...)); err != nil {
 			return errDiagnose(err)
@@ -111,7 +113,7 @@ func (h *handlerFlags) run(ctx context.Context) (int, error) {
 		return statusFailed, log("%v", err)
 	}
 	status := statusHealthy
-	said := fmt.Sprintf("stored %d bytes", got.Read)
+	said := fmt.Sprintf("stored %d bytes in %.3f s", got.Read, time.Since(start).Seconds())
 	if got.Cut != "" {
 		said = "the core is cut short: " + got.Cut
 	}
@@ -122,6 +124,19 @@ func (h *handlerFlags) run(ctx context.Context) (int, error) {
 		status, said = statusFailed, said+"; no report: "+err.Error()
 	}
 	return status, log("%s", said)
+}
+
+// process is what is known of the dying process: what the kernel told, and what /proc says while its core is being written.
+func (h *handlerFlags) process() *crash.Process {
+	p := crash.UnknownProcess()
+	if tracer.Dumping(h.pid) {
+		p = tracer.Identity(h.pid)
+	}
+	if h.uid >= 0 {
+		p.UID = h.uid
+	}
+	p.Hostname, _ = os.Hostname()
+	return p
 }
 
 // report writes the report beside the core if it is made before the end of the handler's time. A diagnosis that takes
@@ -182,10 +197,10 @@ func (h *handlerFlags) explainInstall(cmd *cobra.Command) error {
 	if err != nil {
 		return errDiagnose(err)
 	}
-	pattern := "|" + self + " handler --pid %P --uid %u --signal %s --time %t --name %e"
+	pattern := "|" + self + " handler -p%P -u%u -s%s -t%t -n=%e" // short, for there is room for little more
 	for _, name := range []string{"dir", "max-size", "keep-total", "timeout"} {
 		if f := cmd.Flags().Lookup(name); f.Changed {
-			pattern += " --" + name + " " + strings.ReplaceAll(f.Value.String(), "%", "%%")
+			pattern += " --" + name + "=" + strings.ReplaceAll(f.Value.String(), "%", "%%")
 		}
 	}
 	if strings.ContainsAny(self+h.dir, " \t\n'") {

@@ -3,13 +3,16 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"meshdiag/debuginfod/realserver"
 	"meshdiag/report/schemacheck"
 )
 
@@ -29,9 +32,16 @@ func TestScripts(t *testing.T) {
 			e.Setenv("GOTRACEBACK", "all")
 			return nil
 		},
+		Condition: func(name string) (bool, error) {
+			if name != "mount" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return exec.Command("unshare", "-m", "true").Run() == nil, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status,
 			"valid":  valid,
+			"serve":  serve,
 		},
 	})
 }
@@ -63,6 +73,21 @@ func valid(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: valid FILE|stdout")
 	}
 	ts.Check(schemacheck.Validate([]byte(ts.ReadFile(args[0]))))
+}
+
+// serve starts a real debuginfod for the ELF files in folders and puts it into DEBUGINFOD_URLS, with a password.
+func serve(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: serve FOLDER...")
+	}
+	var folders []string
+	for _, dir := range args {
+		folders = append(folders, ts.MkAbs(dir))
+	}
+	s, err := realserver.Start(folders...)
+	ts.Check(err)
+	ts.Defer(s.Stop)
+	ts.Setenv("DEBUGINFOD_URLS", strings.Replace(s.URL, "//", "//me:hunter2@", 1))
 }
 
 func TestVersionIsNeverEmpty(t *testing.T) {

@@ -117,7 +117,12 @@ func (s *sink) write(r *report.Report) error {
 	if err := s.render(&b, r); err != nil {
 		return errDiagnose(err)
 	}
-	if err := s.finish(b.Bytes()); err != nil {
+	return s.put(b.Bytes())
+}
+
+// put writes what is not a report but goes where one would.
+func (s *sink) put(data []byte) error {
+	if err := s.finish(data); err != nil {
 		path := s.path
 		if path == "" {
 			path = s.w.Name()

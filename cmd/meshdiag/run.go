@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"meshdiag/diagnose"
+	"meshdiag/postmortem"
 	"meshdiag/report"
 )
 
@@ -95,9 +98,26 @@ func targetStatus(o report.Outcome) int {
 	}
 }
 
+// checkCorePlace finds a folder that is not there, or not to be written to, before the program runs and dies for nothing.
+func checkCorePlace(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return errUsage("run", fmt.Sprintf("--save-core=%s: it is a folder", path))
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".meshdiag-core-*")
+	if err != nil {
+		return errUsage("run", fmt.Sprintf("--save-core=%s: %s", path, reason(err)))
+	}
+	f.Close()
+	return os.Remove(f.Name())
+}
+
 func newRun(status *int) *cobra.Command {
 	var d diagnosing
 	var o diagnose.RunOptions
+	var filter coreFilter
 	cmd := &cobra.Command{
 		Use:     "run [flags] [--] PROGRAM [ARGS...]",
 		Short:   "Run a program and explain how it ended",
@@ -107,7 +127,10 @@ func newRun(status *int) *cobra.Command {
 			if len(args) == 0 {
 				return errNoProgram()
 			}
-			o.Path, o.Args = args[0], args[1:]
+			if cmd.Flags().Changed("core-filter") && o.SaveCore == "" {
+				return errUsage("run", "--core-filter is for the core of --save-core, which is missing")
+			}
+			o.Path, o.Args, o.CoreFilter = args[0], args[1:], (*postmortem.Filter)(&filter)
 			var err error
 			*status, err = run(cmd.Context(), &d, o)
 			return err
@@ -121,6 +144,7 @@ func newRun(status *int) *cobra.Command {
 	f.StringSliceVar(&o.Probes.Only, "probe", nil, "ask exactly these, whatever happened: "+strings.Join(diagnose.ProbeNames, ", "))
 	cmd.MarkFlagsMutuallyExclusive("probe", "no-probe")
 	f.StringVar(&o.SaveCore, "save-core", "", "write an ELF core of the frozen program to `FILE`")
+	filter.register(f)
 	return cmd
 }
 
@@ -136,9 +160,13 @@ func run(ctx context.Context, d *diagnosing, o diagnose.RunOptions) (int, error)
 			return 0, errChoice("run", "probe", name, diagnose.ProbeNames)
 		}
 	}
+	if err := checkCorePlace(o.SaveCore); err != nil {
+		return 0, err
+	}
 	probes := o.Probes
 	o.Options = d.options()
 	o.Probes = probes
+	o.Fetching = fromCache()
 	if d.takesStdout() {
 		o.Stdout = os.Stderr
 	}
@@ -148,14 +176,18 @@ func run(ctx context.Context, d *diagnosing, o diagnose.RunOptions) (int, error)
 	}
 	defer out.discard()
 	r, err := diagnose.Run(ctx, o)
+	var unsaved *diagnose.CoreNotSavedError
 	switch {
-	case err != nil:
+	case err != nil && !(errors.As(err, &unsaved) && r != nil):
 		return 0, errDiagnose(err)
 	case r == nil:
 		return 0, errNoReport()
 	}
 	if err := out.write(r); err != nil {
 		return 0, err
+	}
+	if unsaved != nil {
+		return 0, errDiagnose(unsaved)
 	}
 	return d.status(r), nil
 }

@@ -19,14 +19,16 @@ room in it; it is readable by its owner only, and appears in one piece or not at
 
 --core-filter says which mappings are written, with the bits of /proc/PID/coredump_filter
 (core(5)): 1 anonymous private, 2 anonymous shared, 4 file-backed private, 8 file-backed
-shared, 16 ELF headers.`
+shared, 0x10 ELF headers, 0x20 huge pages private, 0x40 huge pages shared. What the process
+itself can neither read nor write is never written.`
 
 const saveExample = `  meshdiag save 1234                         writes 1234.core
   meshdiag save 1234 -o /var/tmp/hung.core
   meshdiag save --core-filter 0x7f 1234      with the mapped files`
 
 func newSave() *cobra.Command {
-	var path, filter string
+	var path string
+	var filter coreFilter
 	cmd := &cobra.Command{
 		Use:     "save [flags] PID",
 		Short:   "Write a core of a running process, which goes on",
@@ -38,19 +40,15 @@ func newSave() *cobra.Command {
 			if err != nil || pid <= 0 {
 				return errUsage("save", fmt.Sprintf("%q is no process ID", args[0]))
 			}
-			bits, err := strconv.ParseUint(filter, 0, 16)
-			if err != nil {
-				return errUsage("save", fmt.Sprintf("--core-filter=%s: must be a number such as 0x13", filter))
-			}
 			if path == "" {
 				path = args[0] + ".core"
 			}
-			return save(pid, path, postmortem.Filter(bits))
+			return save(pid, path, postmortem.Filter(filter))
 		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&path, "output", "o", "", "write the core to `FILE` (default PID.core)")
-	f.StringVar(&filter, "core-filter", fmt.Sprintf("%#x", postmortem.DefaultFilter), "`BITS`: what to write, as in core(5)")
+	filter.register(f)
 	return cmd
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,8 @@ import (
 
 const verifyLong = `Boot PROGRAM and check what a person would check by hand: every start-up message in its
 order, the database that it uses, an HTTP answer, a WebSocket handshake, that it stays
-alive and prints no failure, and that nothing panicked. Then end it.
+alive with all its threads and prints no failure, and that nothing panicked. Then end it, or
+with --keep let it run on.
 
 What must hold is data of the profile (see "meshdiag profiles"). The program's own output
 goes to stderr with --output-too, else nowhere.
@@ -30,7 +32,8 @@ Exit status: 0 all holds; 1 meshdiag failed; 2 wrong usage; 3 something does not
 const verifyExample = `  meshdiag verify ./mesher
   meshdiag verify --junit boot.xml ./mesher      for a build server
   meshdiag verify --format json ./mesher
-  meshdiag verify --profile my.toml ./server     a program of your own`
+  meshdiag verify --profile my.toml ./server     a program of your own
+  meshdiag verify --keep ./mesher                leave it running when all holds`
 
 // verifySchema names the form of verify's JSON.
 const verifySchema = "meshdiag/verify/v1"
@@ -65,6 +68,7 @@ func newVerify(status *int) *cobra.Command {
 	f.StringVar(&v.Profile, "profile", "", "profile of the runtime: a name, a `FILE`, or none (default: recognised from the binary)")
 	f.DurationVar(&v.Boot, "boot", 15*time.Second, "how long its servers may take to listen")
 	f.DurationVar(&v.Settle, "settle", time.Second, "how long it must stay well after that")
+	f.BoolVar(&v.Keep, "keep", false, "leave it running when all holds")
 	f.StringVar(&v.format, "format", "text", "text or json, on stdout")
 	f.StringVar(&v.junit, "junit", "", "write the checks to `FILE` as JUnit XML, too")
 	f.BoolVar(&v.outputToo, "output-too", false, "show the program's own output on stderr")
@@ -80,6 +84,14 @@ func (v *verifying) run(ctx context.Context) (int, error) {
 	}
 	if err := checkProfile(v.Profile); err != nil {
 		return 0, err
+	}
+	var junit *sink
+	if v.junit != "" { // a file that cannot be written is told before anything runs
+		var err error
+		if junit, err = newFileSink(&output{path: v.junit}); err != nil {
+			return 0, errWriteJUnit(v.junit, err)
+		}
+		defer junit.discard()
 	}
 	v.Stdout = os.Stderr
 	if !v.outputToo {
@@ -101,7 +113,7 @@ func (v *verifying) run(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, errDiagnose(err)
 	}
-	if err := v.write(result); err != nil {
+	if err := v.write(result, junit); err != nil {
 		return 0, err
 	}
 	if result.OK() {
@@ -110,10 +122,10 @@ func (v *verifying) run(ctx context.Context) (int, error) {
 	return statusFault, nil
 }
 
-func (v *verifying) write(result *diagnose.Verification) error {
-	if v.junit != "" {
-		if err := os.WriteFile(v.junit, junitXML(result), 0o644); err != nil {
-			return errWrite(v.junit, err)
+func (v *verifying) write(result *diagnose.Verification, junit *sink) error {
+	if junit != nil {
+		if err := junit.finish(junitXML(result)); err != nil {
+			return errWriteJUnit(v.junit, err)
 		}
 	}
 	var b bytes.Buffer
@@ -130,12 +142,19 @@ func (v *verifying) write(result *diagnose.Verification) error {
 
 // verifyTable is one line per check, and below those that failed what to do.
 func verifyTable(w io.Writer, r *diagnose.Verification) {
-	bad := 0
-	for _, c := range r.Checks {
+	bad, silent := 0, 0
+	for i, c := range r.Checks {
 		verdict, at := "ok  ", "         "
 		if !c.OK {
 			verdict = "FAIL"
 			bad++
+		}
+		if neverPrinted(r.Checks, i) && neverPrinted(r.Checks, i-1) {
+			silent++
+			if !neverPrinted(r.Checks, i+1) {
+				fmt.Fprintf(w, "FAIL             %-28s nor %s after it\n", "startup-...", counted(silent, "message"))
+			}
+			continue
 		}
 		if c.AtS != nil {
 			at = fmt.Sprintf("%7.3f s", *c.AtS)
@@ -149,9 +168,24 @@ func verifyTable(w io.Writer, r *diagnose.Verification) {
 	}
 	if bad == 0 {
 		fmt.Fprintf(w, "%s is well: %d checks, %.1f s to boot\n", report.Clean(r.Target), len(r.Checks), r.BootS)
+		if r.Kept != 0 {
+			fmt.Fprintf(w, "it runs on as process %d; to end it: kill %d\n", r.Kept, r.Kept)
+		}
 		return
 	}
 	fmt.Fprintf(w, "%s is not well: %d of %d checks failed\n", report.Clean(r.Target), bad, len(r.Checks))
+}
+
+// neverPrinted reports whether check i is a start-up message that did not come.
+func neverPrinted(checks []diagnose.Verified, i int) bool {
+	return i >= 0 && i < len(checks) && !checks[i].OK && checks[i].AtS == nil && strings.HasPrefix(checks[i].ID, "startup-")
+}
+
+func counted(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
 }
 
 func verifyJSON(w *bytes.Buffer, r *diagnose.Verification) {
@@ -160,9 +194,13 @@ func verifyJSON(w *bytes.Buffer, r *diagnose.Verification) {
 		Target string              `json:"target"`
 		OK     bool                `json:"ok"`
 		BootS  float64             `json:"boot_s"`
+		Kept   *int                `json:"kept_pid"`
 		Checks []diagnose.Verified `json:"checks"`
 		Report *report.Report      `json:"report"`
-	}{verifySchema, report.Clean(r.Target), r.OK(), r.BootS, slices.Clone(r.Checks), nil}
+	}{verifySchema, report.Clean(r.Target), r.OK(), r.BootS, nil, slices.Clone(r.Checks), nil}
+	if r.Kept != 0 {
+		out.Kept = &r.Kept
+	}
 	if !r.OK() {
 		out.Report = r.Report
 	}
