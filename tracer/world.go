@@ -135,11 +135,10 @@ func describeSockets(w *crash.World, dir string, inodes map[uint64][]int) {
 	if err != nil {
 		return
 	}
-	for _, t := range []struct {
-		proto string
-		read  func() (procfs.NetTCP, error)
-	}{{"TCP", table.NetTCP}, {"TCP", table.NetTCP6}} {
-		lines, _ := t.read() // a kernel without IPv6 has no such table
+	// Netlink, which the library would rather see used, answers for our own network namespace; the target may have another.
+	//lint:ignore SA1019 see above
+	for _, read := range []func() (procfs.NetTCP, error){table.NetTCP, table.NetTCP6} {
+		lines, _ := read() // a kernel without IPv6 has no such table
 		ends := map[[2]netip.AddrPort]uint64{}
 		for _, l := range lines {
 			ends[[2]netip.AddrPort{address(l.LocalAddr, l.LocalPort), address(l.RemAddr, l.RemPort)}] = l.Inode
@@ -148,7 +147,7 @@ func describeSockets(w *crash.World, dir string, inodes map[uint64][]int) {
 			local, remote := address(l.LocalAddr, l.LocalPort), address(l.RemAddr, l.RemPort)
 			own := inodes[l.Inode]
 			for _, i := range own {
-				w.Files[i].Socket = socket(t.proto, local, remote, tcpStates[l.St])
+				w.Files[i].Socket = socket("TCP", local, remote, tcpStates[l.St])
 			}
 			if other, ok := ends[[2]netip.AddrPort{remote, local}]; ok && len(own) > 0 && other != 0 && other != l.Inode {
 				inodes[other] = append(inodes[other], own...)
