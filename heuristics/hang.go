@@ -350,6 +350,17 @@ func (c *Case) blameThread(h *Hypothesis, i int) {
 		extern = st.symbol(op)
 	}
 	c.blame(h, st.symbol(suspect), extern)
+	if suspect >= 0 && h.Blame.Source == "" && c.Sym != nil {
+		f := st.frames[suspect]
+		c.Sym.DescribeFrame(&f)
+		for _, call := range f.Inlined {
+			if call.File != "" && call.Line > 0 {
+				h.Blame.Source = fmt.Sprintf("%s:%d", call.File, call.Line)
+				h.look(h.Blame.Source)
+				break
+			}
+		}
+	}
 }
 
 // stackOf is the stack of any thread or actor, with what is known of its frames.
