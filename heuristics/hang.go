@@ -45,7 +45,7 @@ func runHang(c *Case) Finding {
 	}
 	if s.cycle == nil && s.chain == nil {
 		h.fact(kind == kindBlockedIO, "blocked", "threads", wBlockedIO, "%s in the middle of work for %s", threadsWait(s.io+s.poll), c.blockedOn(s))
-		h.fact(kind == kindNoProgress && s.locked > 0, "locked", "threads", wLocked, "%s in the middle of work for a lock or an answer, and who could give it is not known", threadsWait(s.locked))
+		h.fact(kind == kindNoProgress && s.locked > 0, "locked", "threads", wLocked, "%s in the middle of work for a lock or an answer, and who could give it is not told", threadsWait(s.locked))
 		h.fact(kind == kindNoProgress && s.locked+s.awaiting == 0 && s.aside > 0, "aside", "threads", wAwaiting,
 			"every thread waits, and no code of the program is seen on the stacks of %d", s.aside)
 		h.fact(s.allIdle(), "idle", "threads", wIdle, "every thread waits for something to do")

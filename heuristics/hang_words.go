@@ -126,8 +126,14 @@ func (c *Case) describeHang(h *Hypothesis, s stalled) {
 		if s.who >= 0 && s.graph.Waits[s.who].Kind != waits.Child {
 			h.next("find the other end: ls -l /proc/PID/fd; ss -tnp; give the operation a time limit")
 		}
+	case s.locked > 0 && s.who >= 0 && s.graph.Waits[s.who].Kind == waits.Reply:
+		h.Title = "It hangs: " + who + " waits for the answer of another actor that does not come"
+		if others := c.alsoAsking(s.graph); others != "" {
+			h.Summary = fmt.Sprintf("Thread %s %s. So %s: perhaps they wait for each other. %s", c.threadLabel(s.who), s.graph.Waits[s.who].Text, others, c.threadSummary())
+		}
+		h.next("find what the actor that was asked does instead of answering: whom does it ask itself?")
 	case s.locked > 0:
-		h.Title = "It hangs: " + who + " waits for a lock or an answer that does not come"
+		h.Title = "It hangs: " + who + " waits for a lock that nobody gives back"
 		h.next("find who took what " + who + " waits for, and why it does not give it back")
 	case s.allIdle():
 		h.Title = "It makes no progress, and nothing is stuck: every thread waits for work from outside"
@@ -163,6 +169,23 @@ func (c *Case) blockedOn(s stalled) string {
 		return "a connection"
 	}
 	return "input or output"
+}
+
+// alsoAsking names the actors that wait for answers, too: "do the actors orders and users".
+func (c *Case) alsoAsking(g *waits.Graph) string {
+	var names []string
+	for i := range g.Waits {
+		if x := g.Actor(i); x != nil && g.Waits[i].Kind == waits.Reply {
+			names = append(names, orElse(x.Name, "one without a name"))
+		}
+	}
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return "does the actor " + names[0]
+	}
+	return "do the actors " + joinAnd(names)
 }
 
 // describeRing tells of threads that wait for each other.
