@@ -100,7 +100,7 @@ func (c *Case) fatalPanicHypothesis(p *PanicSite) *Hypothesis {
 		"the process died of a fault, not of this panic")
 	n, refused := c.addressIn(p.Message)
 	h.fact(size == 0 && refused, "address-refused", "meaning", wAbsurdSize, "the number %d in its words is an address: it was never meant as a number", n)
-	h.fact(size >= absurdSize, "absurd-size", "meaning", wAbsurdSize,
+	h.fact(size >= absurdSize && c.Profile != nil, "absurd-size", "meaning", wAbsurdSize,
 		"%d bytes is no size that anyone would ask for: the number itself is wrong", size)
 	c.panicBlame(h, p, st, suspect, op)
 	c.describePanic(h, p, st, suspect, op)

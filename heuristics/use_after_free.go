@@ -18,10 +18,11 @@ func runFreed(c *Case) Finding {
 	h.fact(b.looks == provenance.LooksPoison, "poison", "content", wPoison, "the value is a pattern that allocators write over freed memory: %s", b.text)
 	l := c.lastLoad()
 	switch {
-	case l != nil && l.MemOK && b.known:
-		h.fact(c.freeListLink(l.Mem, b.value), "free-list-link", "content", wFreeListLink,
+	case !b.known:
+	case l != nil && l.MemOK && c.freeListLink(l.Mem, b.value):
+		h.fact(true, "free-list-link", "content", wFreeListLink,
 			"the word at %s is a protected free-list link of glibc: the object that it was read from is freed", hex(l.Mem))
-	case b.known && !b.index:
+	case !b.index:
 		h.fact(c.linkOfHeap(b.value), "free-list-value", "content", wFreeListLink,
 			"the value (%s) is what a protected free-list link of glibc looks like in this heap: it was read from an object that is freed", hex(b.value))
 	}
@@ -51,6 +52,9 @@ func (c *Case) freeListLink(at, word uint64) bool {
 // programs that print a backtrace come to twenty megabytes by that alone.
 const maxLinkHeap = 64 << 20
 
+// linkReach is how far behind a link that was taken for an object a field is looked for, in bytes.
+const linkReach = 64
+
 // linkOfHeap reports whether a value decodes as a link of glibc's free lists that stands somewhere in the main heap. Such
 // values lie in an image of the heap that is far from the heap itself and as small.
 func (c *Case) linkOfHeap(value uint64) bool {
@@ -59,8 +63,13 @@ func (c *Case) linkOfHeap(value uint64) bool {
 		if m.Path != "[heap]" || m.Size() > maxLinkHeap {
 			continue
 		}
+		for off := uint64(0); off <= linkReach && off <= value; off += 8 {
+			if page := value - off; page >= m.Start>>pageShift && page < m.End>>pageShift {
+				return true // the last link of its list, or the address of a field of what it was taken for
+			}
+		}
 		for page := m.Start >> pageShift; page < m.End>>pageShift; page++ {
-			if next := value ^ page; next == 0 || next&15 == 0 && m.Contains(next) {
+			if next := value ^ page; next&15 == 0 && m.Contains(next) {
 				return true
 			}
 		}

@@ -20,6 +20,8 @@ func TestLinkOfHeap(t *testing.T) {
 		link  bool
 	}{
 		{"the last link of a list", last, true},
+		{"a field behind the last link", last + 16, true},
+		{"an odd place behind the last link", last + 1<<12 + 17, false},
 		{"a link to a chunk", last ^ (start + 0x2ae0), true},
 		{"an address in the heap", start + 0x2ae0, false},
 		{"an address behind the heap", start + 24<<20, false},
