@@ -75,7 +75,12 @@ func runHang(c *Case) Finding {
 
 // proven reports whether the graph itself shows that threads will never go on.
 func (s *stalled) proven() bool {
-	return s.graph.Closed || s.cycle != nil && s.cycle.Proven || s.chain != nil && s.chain.Dead != 0 && s.chain.Sure
+	return s.graph.Closed || s.refused() || s.cycle != nil && s.cycle.Proven || s.chain != nil && s.chain.Dead != 0 && s.chain.Sure
+}
+
+// refused reports whether the chain to tell of ends with a thread to which the kernel refused a lock.
+func (s *stalled) refused() bool {
+	return s.chain != nil && s.graph.Waits[s.end(s.chain)].Refused
 }
 
 // stuckForGood reports whether a process holds threads that cannot go on, whatever it does next. It is not asked of one that
@@ -149,6 +154,9 @@ func (c *Case) graphFacts(h *Hypothesis, s stalled) {
 	case s.cycle != nil:
 		h.fact(true, "probable-cycle", "threads", wProbableCycle, "%s; %s", c.ringWords(s.cycle), c.doubt(s.cycle))
 	case s.chain == nil:
+	case s.refused():
+		last := s.end(s.chain)
+		h.fact(true, "refused", "threads", wRefused, "%s %s; %s for it", c.member(last), g.Waits[last].Text, threadsWait(s.chain.Waiters))
 	case s.chain.Dead != 0:
 		last := s.end(s.chain)
 		h.fact(true, "owner-ended", "threads", wOwnerEnded, "%s %s", c.member(last), g.Waits[last].Text)
@@ -264,7 +272,7 @@ func (s *stalled) allIdle() bool {
 
 func (s *stalled) kind() string {
 	switch {
-	case s.cycle != nil:
+	case s.cycle != nil, s.refused():
 		return kindDeadlock
 	case s.who >= 0 && s.graph.Waits[s.who].Pace == waits.Moves:
 		return kindSlow

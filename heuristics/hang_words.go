@@ -243,6 +243,12 @@ func (c *Case) describeChain(h *Hypothesis, s stalled, who string) {
 		h.next("find the path on which a thread ends between lock and unlock: an early return, a cancelled thread, an exception; unlock there, or make the mutex robust")
 		return
 	}
+	if s.refused() {
+		h.Title = fmt.Sprintf("It hangs: the kernel refused %s a mutex as a deadlock, and %s for it", who, threadsWait(n))
+		h.Summary = fmt.Sprintf("%s%s %s. %s", capital(c.member(last)), c.inFunction(last), w.Text, c.waitersWords(g, last))
+		h.next("take the locks in the same order everywhere", "make the mutex error-checking: then the call fails with EDEADLK instead")
+		return
+	}
 	others := threadsWait(n) + " for it"
 	probably := ""
 	if !s.chain.Sure {

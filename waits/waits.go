@@ -44,7 +44,10 @@ type Wait struct {
 	Name      string            // the variable at Address, readable; "" none
 	Writes    bool              // of a reader-writer lock: it wants to write
 	// Passed is true when the word that it waits for has changed already: it is about to go on.
-	Passed  bool
+	Passed bool
+	// Refused is true when the kernel refused a priority-inheritance mutex, since waiting for it would be a deadlock or its owner
+	// has ended; glibc then lets the thread wait for ever.
+	Refused bool
 	Private bool     // the futex cannot be woken from another process
 	Holders []Holder // who could end the wait: who has the lock, who is to end
 	Readers int      // of a reader-writer lock: how many readers hold it; 0 none or unknown

@@ -41,6 +41,9 @@ func (a *analysis) words(i int, w *Wait) string {
 	case Running:
 		return runningWords(w)
 	case Lock, Condition:
+		if w.Refused {
+			return "waits for ever for a mutex that the kernel refused it: to wait for it would be a deadlock, or its owner has ended"
+		}
 		return "waits for " + a.object(w) + a.holderWords(i, w) + w.limitWords()
 	case Join:
 		if len(w.Holders) > 0 {

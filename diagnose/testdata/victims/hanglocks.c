@@ -1,4 +1,5 @@
-// Two threads in a ring, with a robust recursive mutex (-DROBUST) or with the lock of a stream (-DSTREAM) in it.
+// Two threads in a ring, with robust recursive mutexes (-DROBUST), ones with priority inheritance (-DINHERIT), or the lock of a stream
+// (-DSTREAM) in it.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
@@ -34,6 +35,9 @@ int main(void) {
 #ifdef ROBUST
     pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
     pthread_mutexattr_settype(&kind, PTHREAD_MUTEX_RECURSIVE);
+#endif
+#ifdef INHERIT
+    pthread_mutexattr_setprotocol(&kind, PTHREAD_PRIO_INHERIT);
 #endif
     pthread_mutex_init(&table, &kind);
     pthread_mutex_init(&journal, &kind);
