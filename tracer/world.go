@@ -3,6 +3,7 @@ package tracer
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -165,12 +166,15 @@ func describeSockets(w *crash.World, dir string, inodes map[uint64][]int) {
 	unixSockets(w, table, inodes)
 }
 
+// unixSockets describes the process's Unix sockets. Of a connection usually only the server's end has a name: it is where the
+// client is connected to.
 func unixSockets(w *crash.World, table procfs.FS, inodes map[uint64][]int) {
 	lines, err := table.NetUNIX()
 	if err != nil {
 		return
 	}
 	const accepts = 1 << 16 // __SO_ACCEPTCON, include/uapi/linux/net.h
+	found := false
 	for _, l := range lines.Rows {
 		for _, i := range inodes[l.Inode] {
 			s := &crash.Socket{Proto: "Unix", Local: l.Path}
@@ -182,7 +186,23 @@ func unixSockets(w *crash.World, table procfs.FS, inodes map[uint64][]int) {
 			case l.State == 3: // SS_CONNECTED
 				s.State = "established"
 			}
-			w.Files[i].Socket = s
+			w.Files[i].Socket, found = s, true
+		}
+	}
+	if !found {
+		return
+	}
+	ends := unixEnds()
+	for inode, own := range maps.Clone(inodes) {
+		end, ok := ends[inode]
+		if !ok || end.peer == 0 || end.peer == inode {
+			continue
+		}
+		for _, i := range own {
+			if s := w.Files[i].Socket; s != nil && s.Proto == "Unix" {
+				s.Remote = ends[end.peer].name
+				inodes[end.peer] = append(inodes[end.peer], i)
+			}
 		}
 	}
 }

@@ -141,6 +141,8 @@ func TestWords(t *testing.T) {
 			{FD: 5, Kind: crash.FileSocket, Socket: &crash.Socket{Proto: "TCP", Local: "10.0.0.1:999", Remote: "10.0.0.2:5432", State: "established"},
 				Peers: []crash.Peer{{PID: 9, Name: "postgres"}}},
 			{FD: 6, Kind: crash.FileEpoll, Watches: []int{3, 4}},
+			{FD: 7, Kind: crash.FileEpoll, Watches: []int{3, 5}},
+			{FD: 9, Kind: crash.FileEpoll, Watches: []int{5}},
 		}}
 	for _, call := range []struct {
 		number int64
@@ -155,6 +157,8 @@ func TestWords(t *testing.T) {
 		{0, []uint64{8}, IO, "reads from fd 8", false},
 		{43, []uint64{3}, Accept, "waits for a connection to fd 3 (the TCP socket that listens on 0.0.0.0:80)", true},
 		{232, []uint64{6, 0, 1, 1<<64 - 1}, Poll, "waits for fd 3 (the TCP socket that listens on 0.0.0.0:80), fd 4 (the TCP connection to 10.0.0.2:555)", true},
+		{232, []uint64{7, 0, 1, 1<<64 - 1}, Poll, "waits for fd 3 (the TCP socket that listens on 0.0.0.0:80), fd 5 (the TCP connection to 10.0.0.2:5432; at the other end is process 9 (postgres))", true},
+		{232, []uint64{9, 0, 1, 1<<64 - 1}, Poll, "waits for fd 5 (the TCP connection to 10.0.0.2:5432; at the other end is process 9 (postgres))", false},
 		{7, []uint64{base + 0x20, 1, 2500}, Poll, "waits for fd 4 (the TCP connection to 10.0.0.2:555), for 2.5s at most", true},
 		{7, []uint64{base + 0x20, 1, 1<<64 - 1}, Poll, "waits for fd 4 (the TCP connection to 10.0.0.2:555)", true},
 		{23, []uint64{4, base + 0x30, 0, 0, 0}, Poll, "waits for fd 3 (the TCP socket that listens on 0.0.0.0:80)", true},

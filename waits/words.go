@@ -297,6 +297,8 @@ func socketWords(f *crash.File) string {
 		return "the " + s.Proto + " connection to " + s.Remote + ", which the other end has closed"
 	case s.Remote != "":
 		return "the " + s.Proto + " connection to " + s.Remote
+	case s.Proto == "Unix" && s.State == "established" && s.Local == "":
+		return "a Unix connection"
 	case s.Proto == "Unix" && s.Local != "":
 		return "the Unix socket " + s.Local
 	case s.Proto == "Unix":
