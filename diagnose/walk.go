@@ -113,6 +113,7 @@ func (w *walk) fault() {
 	w.c.Calls = a.Calls(st, callersSliced)
 	w.refused(a)
 	w.calls(a)
+	w.handed(a)
 	if w.unsaid() {
 		w.refused(a)
 		w.calls(a)

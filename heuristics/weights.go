@@ -225,6 +225,7 @@ const (
 const (
 	wContradiction = -1.5 // signal, registers and code do not belong together
 	wWildValue     = 1.4  // no address that is mapped
+	wHanded        = 1.0  // the code of one function shows it giving the value away
 	wFieldOfNull   = 1.0  // small, a multiple of the word size; a number may be so, too
 	wFailedCall    = 1.6  // a documented sign of failure
 	wWildSmall     = 0.8  // a small number usually has a better explanation
