@@ -38,7 +38,7 @@ type File struct {
 	Target  string  // as /proc/PID/fd names it: a path, "pipe:[123]"
 	Socket  *Socket // of a socket that /proc/PID/net lists; nil otherwise
 	Peers   []Peer  // other processes at the other end of a pipe or of a connection within this machine
-	Alone   bool    // of a pipe: no other process has it open
+	Alone   bool    // of a pipe: no other process has its other end open
 	Watches []int   // of an epoll instance: the descriptors that it watches
 }
 

@@ -49,8 +49,8 @@ type damageCore struct {
 	changes int // single bytes to change
 }
 
-// damageCores are one of each shape: small, with a stack that ended after very many frames, and with many threads, whose notes
-// are most of the headers.
+// damageCores are one of each shape: small, with a stack that ended after very many frames, with many threads, whose notes
+// are most of the headers, and of a process that hung.
 func damageCores(t *testing.T) []damageCore {
 	threads := filepath.Join(t.TempDir(), "many.c")
 	if err := os.WriteFile(threads, []byte(manyThreads), 0o600); err != nil {
@@ -65,16 +65,18 @@ func damageCores(t *testing.T) []damageCore {
 		name    string
 		exe     string
 		changes int
+		stall   time.Duration
 	}{
-		{"small", compiled(t, &victim{Source: "null.c"}), 1000},
-		{"deep recursion", compiled(t, &victim{Source: "recursion.c"}), 60},
-		{"many threads", many, 200},
+		{"small", compiled(t, &victim{Source: "null.c"}), 1000, 0},
+		{"deep recursion", compiled(t, &victim{Source: "recursion.c"}), 60, 0},
+		{"many threads", many, 200, 0},
+		{"hang", compiled(t, &victim{Source: "hangabba.rs"}), 100, stallAfter},
 	} {
 		d := damageCore{name: c.name, path: filepath.Join(t.TempDir(), "saved.core"), changes: c.changes}
 		if os.Getenv("MESHDIAG_LAW") == "all" {
 			d.changes = 10000
 		}
-		diagnosedWith(t, RunOptions{Path: c.exe, SaveCore: d.path})
+		diagnosedWith(t, RunOptions{Path: c.exe, SaveCore: d.path, StallAfter: c.stall})
 		data, err := os.ReadFile(d.path)
 		if err != nil {
 			t.Fatal(err)

@@ -151,6 +151,9 @@ func gradeWaits(v *victim, r *report.Report) (problems []string) {
 func compareSnapshot(t *testing.T, live, core *report.Report) {
 	t.Helper()
 	compareWaits(t, live, core)
+	if live.Causes[0].ID == "panic" {
+		return // its words were printed only
+	}
 	if len(core.Causes) == 0 {
 		for _, c := range live.Waits.Cycles {
 			t.Errorf("a living process has the ring %v, and the report of its core has no cause", c)

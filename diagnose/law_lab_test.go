@@ -11,6 +11,7 @@ import (
 
 	"meshdiag/diagnose"
 	"meshdiag/lab"
+	"meshdiag/lab/mesher"
 	"meshdiag/report"
 )
 
@@ -85,7 +86,7 @@ func TestLabHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range faults {
+	for _, f := range append(faults, serviceSpins(faults)) {
 		if f.Label.Outcome != "hung" {
 			continue
 		}
@@ -101,11 +102,28 @@ func TestLabHangs(t *testing.T) {
 			if want := map[string]int{"service-deadlock": 1}[f.ID]; rings != want {
 				t.Errorf("%d rings, want %d", rings, want)
 			}
-			if top := live.Causes[0]; f.ID == "service-deadlock" && (top.ID != "hang" || *top.Kind != "deadlock" || top.Confidence < 0.9) {
-				t.Errorf("cause %s %v %.2f", top.ID, top.Kind, top.Confidence)
+			switch top := live.Causes[0]; {
+			case f.ID == "service-deadlock" && (top.ID != "hang" || *top.Kind != "deadlock" || top.Confidence < 0.9):
+				t.Errorf("cause %s %s %.2f", top.ID, *top.Kind, top.Confidence)
+			case f.ID == "service-spins" && (*top.Kind != "spin" || *top.Blame.Symbol != "Config__align" || len(live.Waits.Chains) != 1):
+				t.Errorf("cause %s %s blames %s: %s\n%+v", top.ID, *top.Kind, *top.Blame.Symbol, top.Title, live.Waits)
 			}
 		})
 	}
+}
+
+// serviceSpins is made of two faults of the catalogue: a service that loops on a worker, while the main thread waits for its
+// answer. The chain leads over a call from thread to thread.
+func serviceSpins(faults []lab.Fault) lab.Fault {
+	byID := map[string]lab.Fault{}
+	for _, f := range faults {
+		byID[f.ID] = f
+	}
+	ask, loop := byID["service-deadlock"], byID["endless-loop"]
+	handler := ask.Edits[1]
+	handler.With = "  %aligned = call i64 @Config__align(i64 7)\n" + handler.Find
+	return lab.Fault{ID: "service-spins", Title: "a service that does not come back", How: "its handler loops for ever", Label: loop.Label,
+		Edits: []mesher.Edit{ask.Edits[0], handler}, Additions: slices.Concat(ask.Additions[:1], loop.Additions)}
 }
 
 // labReports runs a fault where the kernel may leave a core, saves one, and returns the reports on all three. The world

@@ -111,7 +111,7 @@ func compileIn(dir string, v *victim, extra ...string) (string, error) {
 	case ".c":
 		cmd = exec.Command("gcc", "-O1", "-pthread", "-o", exe, src)
 	case ".cpp":
-		cmd = exec.Command("g++", "-O1", "-o", exe, src)
+		cmd = exec.Command("g++", "-O1", "-pthread", "-o", exe, src)
 	case ".rs":
 		cmd = exec.Command("rustc", "-O", "-o", exe, src)
 	}

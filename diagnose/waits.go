@@ -1,6 +1,8 @@
 package diagnose
 
 import (
+	"slices"
+
 	"meshdiag/crash"
 	"meshdiag/report"
 	"meshdiag/waits"
@@ -71,7 +73,7 @@ func (w *walk) graph() *report.Waits {
 		r.Cycles = append(r.Cycles, report.Cycle{Members: w.members(c.Threads), Proven: c.Proven})
 	}
 	for _, c := range g.Chains {
-		x := report.Chain{Members: w.members(c.Threads), Sure: c.Sure}
+		x := report.Chain{Members: w.members(c.Threads), Sure: c.Sure, Waiters: c.Waiters}
 		if c.Dead != 0 {
 			x.EndedTID = &c.Dead
 		}
@@ -88,8 +90,14 @@ func (w *walk) graph() *report.Waits {
 	return r
 }
 
+// maxMembers bounds how many members of a ring or chain a report lists: the first and the last.
+const maxMembers = 256
+
 func (w *walk) members(nodes []int) []report.Member {
 	out := []report.Member{}
+	if n := len(nodes); n > maxMembers {
+		nodes = slices.Concat(nodes[:maxMembers/2], nodes[n-maxMembers/2:])
+	}
 	for _, n := range nodes {
 		m := report.Member{Text: opt(w.c.Waits.Waits[n].Text), Function: opt(w.c.OwnFunction(n))}
 		if x := w.c.Waits.Actor(n); x != nil {

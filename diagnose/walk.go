@@ -26,6 +26,11 @@ func Report(ctx context.Context, c *crash.Crash, o Options) (*report.Report, err
 	if c.Outcome.End == crash.EndLaunchFailed {
 		return w.launchFailed(), nil
 	}
+	defer func() {
+		if w.sym != nil {
+			w.sym.Close()
+		}
+	}()
 	if err := w.names(ctx); err != nil {
 		return nil, err
 	}
@@ -113,6 +118,7 @@ func (w *walk) fault() {
 	w.c.Calls = a.Calls(st, callersSliced)
 	w.refused(a)
 	w.calls(a)
+	w.handed(a)
 	if w.unsaid() {
 		w.refused(a)
 		w.calls(a)

@@ -147,12 +147,18 @@ func intAsPointer(c *Case) *Hypothesis {
 		h.fact(j >= 0, "swapped", "argument", wSwappedRather, "the number stands where an address belongs, and an address where the number belongs")
 		h.fact(argUnset(s), "argument-unset", "argument", wArgUnset, "the caller does not set %s: the number is left over", argument(s.arg))
 	}
+	from, handed := Handover{}, false
+	if !zero && v.result == nil && !c.isProgram(h.Blame.Symbol) {
+		from, handed = c.handedFact(h)
+	}
 	who := v.suspectName()
 	if h.Blame.Symbol != "" {
 		who = c.readable(h.Blame.Symbol)
 	}
 	title := fmt.Sprintf("%s used the number %d as an address", who, int64(b.value))
-	if s != nil {
+	if handed {
+		title = fmt.Sprintf("%s passed the number %d to %s, which kept it and used it as an address later", who, int64(b.value), c.readable(from.Extern.Symbol))
+	} else if s != nil {
 		title = fmt.Sprintf("%s passed the number %d to %s, which takes an address", who, int64(b.value), c.readable(s.symbol))
 	}
 	return c.describeABI(h, title, "A value that is a number to one side of the call is an address to the other. "+c.originSentence())

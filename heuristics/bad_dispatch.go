@@ -110,7 +110,13 @@ func (c *Case) badTarget() *Hypothesis {
 	if who > 1 && v.stack.kind(1) == profile.KindRuntime {
 		extern = v.stack.symbol(who - 1)
 	}
-	c.blame(h, c.dispatchBlame(who), extern)
+	from, handed := Handover{}, false
+	if origin := c.dispatchBlame(who); !c.isProgram(origin) {
+		from, handed = c.handedFact(h)
+	}
+	if !handed {
+		c.blame(h, c.dispatchBlame(who), or(extern, h.Blame.Extern))
+	}
 	name := c.readable(h.Blame.Symbol)
 	h.Title = fmt.Sprintf("%s called a NULL function pointer", name)
 	if !null {
@@ -120,6 +126,16 @@ func (c *Case) badTarget() *Hypothesis {
 	if v.hidden != "" {
 		h.Summary = fmt.Sprintf("%s called %s, and a jump through a pointer at the end of that sent the processor to %s.",
 			v.stack.name(who), name, hex(f.Address))
+	}
+	if handed {
+		what := "NULL"
+		if !null {
+			what = targetWords(f)
+		}
+		h.Title = fmt.Sprintf("%s gave %s no function to call, but %s", name, c.readable(from.Extern.Symbol), what)
+		h.next(fmt.Sprintf("look at the call at %s in %s: %s takes a function in %s", hex(from.Site), name, c.readable(from.Extern.Symbol), argument(from.Arg)),
+			c.disassemble(h.Blame.Symbol))
+		return h
 	}
 	h.next("look where the function pointer is stored: the table, closure or handler that "+name+" calls through", c.disassemble(h.Blame.Symbol))
 	return h

@@ -288,3 +288,10 @@ func (m *maker) top() Hypothesis {
 	}
 	return d.Causes[0]
 }
+
+// jump makes the fault one of a branch that went to addr.
+func jump(m *maker, addr uint64, class provenance.Class) *maker {
+	m.bad(class, addr, provenance.LooksNull)
+	m.c.Fault.Access, m.c.Fault.BranchBad, m.c.Fault.PC = provenance.AccessExecute, true, addr
+	return m
+}

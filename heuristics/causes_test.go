@@ -245,11 +245,6 @@ func TestABIMismatch(t *testing.T) {
 }
 
 func TestDispatchAndLinking(t *testing.T) {
-	jump := func(m *maker, addr uint64, class provenance.Class) *maker {
-		m.bad(class, addr, provenance.LooksNull)
-		m.c.Fault.Access, m.c.Fault.BranchBad, m.c.Fault.PC = provenance.AccessExecute, true, addr
-		return m
-	}
 	check(t, []causeTest{
 		{"NULL in a table", func(t *testing.T) *maker {
 			m := jump(segv(inMesh(t), "?", "__service_org_loop", "mesh_rt_spawn"), 0, provenance.ClassNull)

@@ -17,6 +17,8 @@ type stalled struct {
 	locked, io, poll, running, other int // threads in the middle of the program's or runtime's work
 	awaiting                         int // threads that wait for a signal or the end of another thread: at work or at rest
 	idle                             int // threads that wait for work
+	aside                            int // threads that wait with no code of the program on their stacks
+	serving                          int // of the idle ones those that wait for connections or requests
 	who                              int // thread that tells most, -1 none
 
 	graph *waits.Graph
@@ -42,10 +44,12 @@ func runHang(c *Case) Finding {
 		c.paceFacts(h, s)
 	}
 	if s.cycle == nil && s.chain == nil {
-		h.fact(kind == kindBlockedIO, "blocked", "threads", wBlockedIO, "%s in the middle of work for a read, write or connection", threadsWait(s.io+s.poll))
-		h.fact(kind == kindNoProgress && s.locked > 0, "locked", "threads", wLocked, "%s in the middle of work for a lock or an answer, and who could give it is not known", threadsWait(s.locked))
+		h.fact(kind == kindBlockedIO, "blocked", "threads", wBlockedIO, "%s in the middle of work for %s", threadsWait(s.io+s.poll), c.blockedOn(s))
+		h.fact(kind == kindNoProgress && s.locked > 0, "locked", "threads", wLocked, "%s in the middle of work for a lock or an answer, and who could give it is not told", threadsWait(s.locked))
+		h.fact(kind == kindNoProgress && s.locked+s.awaiting == 0 && s.aside > 0, "aside", "threads", wAwaiting,
+			"every thread waits, and no code of the program is seen on the stacks of %d", s.aside)
 		h.fact(s.allIdle(), "idle", "threads", wIdle, "every thread waits for something to do")
-		h.fact(kind == kindNoProgress && s.locked == 0 && s.awaiting > 0 && !s.graph.Closed, "awaiting", "threads", wAwaiting,
+		h.fact(kind == kindNoProgress && s.locked == 0 && s.awaiting > 0 && !s.graph.Closed && !s.allIdle(), "awaiting", "threads", wAwaiting,
 			"%s for a signal or the end of another thread: one that was forgotten, or work that nobody gave", threadsWait(s.awaiting))
 		h.fact(s.graph.Closed, "nobody-left", "threads", wNobodyLeft, "%s", nobodyLeft(len(s.graph.Waits)))
 	}
@@ -60,6 +64,9 @@ func runHang(c *Case) Finding {
 	h.fact(c.Startup.Done && kind == kindNoProgress, "started", "threads", wStartedUp, "its start-up was complete: a server that nobody asks looks like this")
 	h.fact(!c.Startup.Done && c.Startup.Last >= 0, "not-started", "phase", wNotStarted, "its start-up was not complete")
 	h.fact(fatalMessage(c) != nil && !proven, "explained", "words", wHangExplained, "it had said before why it cannot do its job")
+	if p := c.facts().panic; p != nil && !(s.cycle != nil && s.cycle.Proven) {
+		h.fact(true, "panicked-before", "words", wHangExplained, "a thread panicked before, and nobody caught it (%q): what it should have done stays undone", p.Message)
+	}
 	h.fact(kind == kindBlockedIO && c.unreachable(), "peer-unreachable", "words", wHangExplained, "a check from outside found that the database does not answer: that is what it waits for")
 	h.fact(kind == kindBlockedIO && c.lockedOut(), "locked-out", "words", wHangExplained, "a check from outside found a lock in the database: that is what it waits for")
 	c.describeHang(h, s)
@@ -68,7 +75,12 @@ func runHang(c *Case) Finding {
 
 // proven reports whether the graph itself shows that threads will never go on.
 func (s *stalled) proven() bool {
-	return s.graph.Closed || s.cycle != nil && s.cycle.Proven || s.chain != nil && s.chain.Dead != 0 && s.chain.Sure
+	return s.graph.Closed || s.refused() || s.cycle != nil && s.cycle.Proven || s.chain != nil && s.chain.Dead != 0 && s.chain.Sure
+}
+
+// refused reports whether the chain to tell of ends with a thread to which the kernel refused a lock.
+func (s *stalled) refused() bool {
+	return s.chain != nil && s.graph.Waits[s.end(s.chain)].Refused
 }
 
 // stuckForGood reports whether a process holds threads that cannot go on, whatever it does next. It is not asked of one that
@@ -102,7 +114,10 @@ func (s *stalled) pick() {
 	most := 0
 	for i := range g.Chains {
 		c := &g.Chains[i]
-		n := g.Waiters(s.end(c))
+		if s.awaitsServer(c) {
+			continue
+		}
+		n := c.Waiters
 		if c.Dead != 0 {
 			n += len(g.Waits) + 1
 		}
@@ -117,6 +132,16 @@ func (s *stalled) pick() {
 	}
 }
 
+// awaitsServer reports whether a chain only waits for the end of a thread that serves: that is how servers are built.
+func (s *stalled) awaitsServer(c *waits.Chain) bool {
+	for _, i := range c.Threads[:len(c.Threads)-1] {
+		if s.graph.Waits[i].Kind != waits.Join {
+			return false
+		}
+	}
+	return c.Dead == 0 && s.graph.Waits[s.end(c)].Rest
+}
+
 // end is the last thread of a chain.
 func (s *stalled) end(c *waits.Chain) int { return c.Threads[len(c.Threads)-1] }
 
@@ -129,12 +154,15 @@ func (c *Case) graphFacts(h *Hypothesis, s stalled) {
 	case s.cycle != nil:
 		h.fact(true, "probable-cycle", "threads", wProbableCycle, "%s; %s", c.ringWords(s.cycle), c.doubt(s.cycle))
 	case s.chain == nil:
+	case s.refused():
+		last := s.end(s.chain)
+		h.fact(true, "refused", "threads", wRefused, "%s %s; %s for it", c.member(last), g.Waits[last].Text, threadsWait(s.chain.Waiters))
 	case s.chain.Dead != 0:
 		last := s.end(s.chain)
 		h.fact(true, "owner-ended", "threads", wOwnerEnded, "%s %s", c.member(last), g.Waits[last].Text)
 	default:
 		last := s.end(s.chain)
-		n := g.Waiters(last)
+		n := s.chain.Waiters
 		w := &g.Waits[last]
 		what := fmt.Sprintf("%s for %s", threadsWait(n), c.member(last))
 		switch w.Kind {
@@ -187,8 +215,7 @@ func (c *Case) lookAtThreads() stalled {
 	s.pick()
 	rank := 0
 	for i := range c.Crash.Threads {
-		busy := i < len(c.Stacks) && c.busy(i)
-		r := s.count(&s.graph.Waits[i], busy)
+		r := s.count(&s.graph.Waits[i], c.place(i))
 		if s.graph.Waits[i].Pace == waits.Circles {
 			r++ // of several that run
 		}
@@ -206,13 +233,19 @@ func (c *Case) lookAtThreads() stalled {
 }
 
 // count adds one thread and says how much it tells.
-func (s *stalled) count(w *waits.Wait, busy bool) int {
+func (s *stalled) count(w *waits.Wait, at place) int {
 	switch {
 	case w.Kind == waits.Running:
 		s.running++
 		return 4
-	case !busy || w.Rest:
+	case w.Rest, at == inLoop:
 		s.idle++
+		if w.Rest && w.Kind != waits.Sleep && w.Kind != waits.Signal {
+			s.serving++
+		}
+		return 0
+	case at == elsewhere:
+		s.aside++
 		return 0
 	case w.Kind == waits.Lock || w.Kind == waits.Reply:
 		s.locked++
@@ -231,14 +264,15 @@ func (s *stalled) count(w *waits.Wait, busy bool) int {
 	return 1
 }
 
-// allIdle reports whether no thread is in the middle of anything.
+// allIdle reports whether no thread is in the middle of anything. In a server that waits for requests, other threads wait
+// for those that it passes on, and for its end.
 func (s *stalled) allIdle() bool {
-	return s.idle > 0 && s.locked+s.io+s.poll+s.running+s.other+s.awaiting == 0
+	return s.idle > 0 && s.locked+s.io+s.poll+s.running+s.other+s.aside == 0 && (s.awaiting == 0 || s.serving > 0)
 }
 
 func (s *stalled) kind() string {
 	switch {
-	case s.cycle != nil:
+	case s.cycle != nil, s.refused():
 		return kindDeadlock
 	case s.who >= 0 && s.graph.Waits[s.who].Pace == waits.Moves:
 		return kindSlow
@@ -267,23 +301,37 @@ func (s *stalled) runningKind() string {
 	return kindSpin
 }
 
-// busy reports whether a thread was stopped in the middle of the program's own code.
-func (c *Case) busy(i int) bool {
+// place is where a thread was stopped.
+type place int
+
+const (
+	elsewhere place = iota // no code of the program is on its stack, as far as names tell
+	inLoop                 // in the loop in which a runtime's thread waits for work
+	atWork                 // in the middle of the program's own code
+)
+
+// place says where a thread was stopped. Without a profile everything is the program's own that is no library's, also code
+// without a name in its own file.
+func (c *Case) place(i int) place {
+	if i >= len(c.Stacks) {
+		return elsewhere
+	}
 	st := &c.Stacks[i]
 	for j := range st.Frames {
 		f := &st.Frames[j]
 		k := c.classified(f)
 		switch k.Part {
 		case profile.PartAcceptLoop, profile.PartScheduler:
-			return false
+			return inLoop
 		case profile.PartStart:
 			continue
 		}
-		if k.Kind == profile.KindProgram || k.Kind == profile.KindOther && c.Profile == nil && f.Symbol.Name != "" {
-			return true
+		own := f.Symbol.Name != "" || f.Module != nil && f.Module.Main
+		if k.Kind == profile.KindProgram || k.Kind == profile.KindOther && c.Profile == nil && own {
+			return atWork
 		}
 	}
-	return false
+	return elsewhere
 }
 
 // blameThread blames the program's function on the stack of the thread that tells most.
@@ -310,6 +358,17 @@ func (c *Case) blameThread(h *Hypothesis, i int) {
 		extern = st.symbol(op)
 	}
 	c.blame(h, st.symbol(suspect), extern)
+	if suspect >= 0 && h.Blame.Source == "" && c.Sym != nil {
+		f := st.frames[suspect]
+		c.Sym.DescribeFrame(&f)
+		for _, call := range f.Inlined {
+			if call.File != "" && call.Line > 0 {
+				h.Blame.Source = fmt.Sprintf("%s:%d", call.File, call.Line)
+				h.look(h.Blame.Source)
+				break
+			}
+		}
+	}
 }
 
 // stackOf is the stack of any thread or actor, with what is known of its frames.

@@ -115,13 +115,25 @@ func (c *Case) describeHang(h *Hypothesis, s stalled) {
 	case h.Kind == kindSlow:
 		c.describeSlow(h, s, who)
 	case h.Kind == kindBlockedIO:
-		h.Title = "It hangs: " + who + " waits for input or output that never comes"
+		h.Title = "It hangs: " + who + " waits for " + c.blockedOn(s) + " that never comes"
+		if s.who >= 0 && s.graph.Waits[s.who].Kind == waits.Child {
+			h.Title = "It hangs: " + who + " waits for a child process that does not end"
+			h.next("look at the child: gdb -p, or meshdiag save CHILD and meshdiag core")
+		}
 		if s.who >= 0 && s.graph.Waits[s.who].Text != "" {
 			h.Summary = fmt.Sprintf("Thread %s %s. %s", c.threadLabel(s.who), s.graph.Waits[s.who].Text, c.threadSummary())
 		}
-		h.next("find the other end: ls -l /proc/PID/fd; ss -tnp; give the operation a time limit")
+		if s.who >= 0 && s.graph.Waits[s.who].Kind != waits.Child {
+			h.next("find the other end: ls -l /proc/PID/fd; ss -tnp; give the operation a time limit")
+		}
+	case s.locked > 0 && s.who >= 0 && s.graph.Waits[s.who].Kind == waits.Reply:
+		h.Title = "It hangs: " + who + " waits for the answer of another actor that does not come"
+		if others := c.alsoAsking(s.graph); others != "" {
+			h.Summary = fmt.Sprintf("Thread %s %s. So %s: perhaps they wait for each other. %s", c.threadLabel(s.who), s.graph.Waits[s.who].Text, others, c.threadSummary())
+		}
+		h.next("find what the actor that was asked does instead of answering: whom does it ask itself?")
 	case s.locked > 0:
-		h.Title = "It hangs: " + who + " waits for a lock or an answer that does not come"
+		h.Title = "It hangs: " + who + " waits for a lock that nobody gives back"
 		h.next("find who took what " + who + " waits for, and why it does not give it back")
 	case s.allIdle():
 		h.Title = "It makes no progress, and nothing is stuck: every thread waits for work from outside"
@@ -143,6 +155,37 @@ func (c *Case) describeHang(h *Hypothesis, s stalled) {
 	if v.suspect >= 0 {
 		h.next(c.disassemble(h.Blame.Symbol))
 	}
+}
+
+// blockedOn is what the thread that tells most waits for from outside of the process.
+func (c *Case) blockedOn(s stalled) string {
+	if s.who < 0 {
+		return "input or output"
+	}
+	switch w := &s.graph.Waits[s.who]; w.Kind {
+	case waits.Child:
+		return "the end of a child process"
+	case waits.Accept:
+		return "a connection"
+	}
+	return "input or output"
+}
+
+// alsoAsking names the actors that wait for answers, too: "do the actors orders and users".
+func (c *Case) alsoAsking(g *waits.Graph) string {
+	var names []string
+	for i := range g.Waits {
+		if x := g.Actor(i); x != nil && g.Waits[i].Kind == waits.Reply {
+			names = append(names, orElse(x.Name, "one without a name"))
+		}
+	}
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return "does the actor " + names[0]
+	}
+	return "do the actors " + joinAnd(names)
 }
 
 // describeRing tells of threads that wait for each other.
@@ -193,11 +236,17 @@ func (c *Case) describeRing(h *Hypothesis, r *waits.Cycle, who string) {
 func (c *Case) describeChain(h *Hypothesis, s stalled, who string) {
 	g, last := s.graph, s.end(s.chain)
 	w := &g.Waits[last]
-	n := g.Waiters(last)
+	n := s.chain.Waiters
 	if s.chain.Dead != 0 {
 		h.Title = fmt.Sprintf("It hangs: %s waits for a lock whose owner has ended", who)
 		h.Summary = fmt.Sprintf("%s %s. Nobody is left who would unlock it.", capital(c.member(last)), w.Text)
 		h.next("find the path on which a thread ends between lock and unlock: an early return, a cancelled thread, an exception; unlock there, or make the mutex robust")
+		return
+	}
+	if s.refused() {
+		h.Title = fmt.Sprintf("It hangs: the kernel refused %s a mutex as a deadlock, and %s for it", who, threadsWait(n))
+		h.Summary = fmt.Sprintf("%s%s %s. %s", capital(c.member(last)), c.inFunction(last), w.Text, c.waitersWords(g, last))
+		h.next("take the locks in the same order everywhere", "make the mutex error-checking: then the call fails with EDEADLK instead")
 		return
 	}
 	others := threadsWait(n) + " for it"
@@ -209,7 +258,7 @@ func (c *Case) describeChain(h *Hypothesis, s stalled, who string) {
 	h.Summary = fmt.Sprintf("%s, and %s%s. %s", first, probably, others, c.waitersWords(g, last))
 	switch h.Kind {
 	case kindBlockedIO:
-		h.Title = fmt.Sprintf("It hangs: %s waits for input or output that does not come, and %s%s", who, probably, others)
+		h.Title = fmt.Sprintf("It hangs: %s waits for %s that does not come, and %s%s", who, c.blockedOn(s), probably, others)
 		h.next("give the operation a time limit, and do not hold a lock over it", "find the other end: ls -l /proc/PID/fd; ss -tnp")
 	case kindSpin:
 		c.describeSpin(h, s, who, ", and "+probably+others)

@@ -30,13 +30,26 @@ type Case struct {
 	// frame. The order is free: a call is found by its frame and site.
 	Calls   []provenance.Call
 	Callees map[uint64]provenance.Callee // by entry address, for functions in Calls
-	Panics  []PanicSite                  // panics that were seen or printed, oldest first
-	Kind    crash.Kind                   // the outcome as interpreted so far
-	Reader  Reader                       // classify values, read the process
-	Checks  []Check                      // what probes of the world outside said
-	Waits   *waits.Graph                 // what the threads wait for; nil: not looked at yet
+	// Handed are calls by which the program's code gave values to the part of the runtime that failed on one it had kept;
+	// empty when that is not the question.
+	Handed []Handover
+	Panics []PanicSite  // panics that were seen or printed, oldest first
+	Kind   crash.Kind   // the outcome as interpreted so far
+	Reader Reader       // classify values, read the process
+	Checks []Check      // what probes of the world outside said
+	Waits  *waits.Graph // what the threads wait for; nil: not looked at yet
 
 	view *view // what the heuristics have in common, computed once
+}
+
+// Handover is a call of the program's code to the runtime that is not on the stack any more.
+type Handover struct {
+	Symbol string // function that makes the call
+	Extern *profile.Extern
+	Site   uint64
+	Arg    int     // the argument that is the bad value, as a constant; -1 none is
+	Known  [6]bool // arguments that are constants
+	Code   [6]bool // arguments that are addresses of code
 }
 
 // Check is the result of one probe of the world outside the process.

@@ -225,6 +225,7 @@ const (
 const (
 	wContradiction = -1.5 // signal, registers and code do not belong together
 	wWildValue     = 1.4  // no address that is mapped
+	wHanded        = 1.0  // the code of one function shows it giving the value away
 	wFieldOfNull   = 1.0  // small, a multiple of the word size; a number may be so, too
 	wFailedCall    = 1.6  // a documented sign of failure
 	wWildSmall     = 0.8  // a small number usually has a better explanation
@@ -334,6 +335,8 @@ const (
 	wChildGone     = 0.3  // the same by SIGKILL, which parents use
 	wChildStarved  = 2.6  // the kernel's log says that it ended the child for want of memory
 	wChildKilled   = -1.5 // that child it had ended itself
+	wCommandWords  = 2.6  // a shell's words and its status for a command that it cannot run
+	wConvention    = 0.3  // 128 plus the number of a signal
 	wMidway        = 1.0  // its start-up was not complete
 	wWasFailing    = -1.5 // it had said that something failed
 	wWasStuck      = -3.0 // its threads waited for each other
@@ -353,6 +356,7 @@ const (
 	wCycle         = 3.0  // threads wait for each other in a ring, by what the locks record
 	wProbableCycle = 2.0  // the same, with an owner that is only likely or a wait with a time limit
 	wOwnerEnded    = 2.8  // a lock's owner is no thread any more
+	wRefused       = 2.6  // the kernel refused a lock as a deadlock, and others wait for the thread
 	wHoldsWhile    = 2.0  // a thread that others wait for is itself blocked outside of the process
 	wHoldsAndRests = 1.2  // a thread that others wait for waits for a signal or sleeps
 	wNobodyLeft    = 2.0  // every thread waits for another one of the process

@@ -102,8 +102,8 @@ func handlerDir(pattern string) string {
 }
 
 // Find lists the crashes that this user may know of, newest first: cores that can be read, and what the journal tells of
-// others.
-func Find(ctx context.Context, p Places) []Found {
+// others. The error says why the journal may know of more; the list is good all the same.
+func Find(ctx context.Context, p Places) ([]Found, error) {
 	p.complete()
 	all := p.files()
 	byPath := map[string]*Found{}
@@ -113,7 +113,8 @@ func Find(ctx context.Context, p Places) []Found {
 		}
 	}
 	var others []Found
-	for _, e := range p.Journal.entries(ctx, "") {
+	entries, err := p.Journal.entries(ctx, "")
+	for _, e := range entries {
 		f := p.told(&e)
 		if known := byPath[f.Path]; known != nil && f.Path != "" {
 			known.Unit, known.Container = f.Unit, f.Container
@@ -123,7 +124,7 @@ func Find(ctx context.Context, p Places) []Found {
 	}
 	all = append(all, others...)
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Time.After(all[j].Time) })
-	return all
+	return all, err
 }
 
 // told is a crash that the journal tells of.

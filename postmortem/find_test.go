@@ -37,7 +37,7 @@ func TestFindNewestFirst(t *testing.T) {
 	put(filepath.Join(pattern, "c-threads-77-11"), data, 2*time.Minute)
 	storeCore(t, handler, data, time.Now().Add(-30*time.Minute))
 	put(filepath.Join(handler, "threads.5.6.txt"), []byte("a report"), 0)
-	got := Find(context.Background(), Places{Pattern: filepath.Join(pattern, "c-%e-%p-%s"), Systemd: systemd, Handler: handler, CWD: cwd,
+	got, _ := Find(context.Background(), Places{Pattern: filepath.Join(pattern, "c-%e-%p-%s"), Systemd: systemd, Handler: handler, CWD: cwd,
 		Journal: noJournal})
 	want := []string{"systemd-coredump", "kernel.core_pattern", "meshdiag handler", "current folder"}
 	if len(got) != len(want) {
@@ -128,7 +128,10 @@ func systemdStore(t *testing.T) (dir, path string) {
 // TestFindAsksTheJournal checks that crashes whose core is gone are listed, and what the journal adds to the others.
 func TestFindAsksTheJournal(t *testing.T) {
 	dir, path := systemdStore(t)
-	got := Find(context.Background(), Places{Pattern: "|elsewhere", Systemd: dir, Handler: t.TempDir(), CWD: t.TempDir(), Journal: realJournal(t)})
+	got, err := Find(context.Background(), Places{Pattern: "|elsewhere", Systemd: dir, Handler: t.TempDir(), CWD: t.TempDir(), Journal: realJournal(t)})
+	if err != nil {
+		t.Error(err)
+	}
 	for i := range got {
 		got[i].Time, got[i].Size = got[i].Time.UTC(), 0
 	}
@@ -190,5 +193,26 @@ func TestHandlerDir(t *testing.T) {
 		if got := handlerDir(pattern); got != want {
 			t.Errorf("%s: %s, want %s", pattern, got, want)
 		}
+	}
+}
+
+// TestSilentJournal checks that a journal which cannot be read is told, and costs no core.
+func TestSilentJournal(t *testing.T) {
+	if _, err := exec.LookPath("journalctl"); err != nil {
+		t.Skip("journalctl (package systemd) is not installed: nothing reads the journal")
+	}
+	broken := filepath.Join(t.TempDir(), "broken.journal")
+	if err := os.WriteFile(broken, []byte("no journal"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir, _ := systemdStore(t)
+	got, err := Find(context.Background(), Places{Pattern: "|elsewhere", Systemd: dir, Handler: t.TempDir(), CWD: t.TempDir(), Journal: Journal(broken)})
+	if len(got) != 1 || err == nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Journal(broken).entries(ctx, ""); err == nil {
+		t.Error("nothing is said of a journal that was not read in time")
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"os/exec"
 	"path/filepath"
@@ -38,9 +40,9 @@ type entry struct {
 // Journal says where entries are read from: a journal file, or the machine's journal when it is "".
 type Journal string
 
-// entries asks for the newest crashes, and only for those of one core when file is not "". Where there is no journal, or it
-// does not answer in time, there are none.
-func (j Journal) entries(ctx context.Context, file string) []entry {
+// entries asks for the newest crashes, and only for those of one core when file is not "". The error says why there may be
+// more than these; a machine without journalctl has no journal and no error.
+func (j Journal) entries(ctx context.Context, file string) ([]entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, journalPatience)
 	defer cancel()
 	args := []string{"--quiet", "--no-pager", "--reverse", "--lines=" + strconv.Itoa(maxEntries), "--output=json", "--output-fields=" + journalFields,
@@ -53,14 +55,33 @@ func (j Journal) entries(ctx context.Context, file string) []entry {
 	}
 	cmd := exec.CommandContext(ctx, "journalctl", args...)
 	cmd.WaitDelay = time.Second
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
-	if err != nil || cmd.Start() != nil {
-		return nil
+	if err != nil {
+		return nil, err
 	}
-	data, _ := io.ReadAll(io.LimitReader(out, maxJournal))
-	cancel()
-	_ = cmd.Wait() // what was read counts, however it ended
-	return parseEntries(data)
+	if err := cmd.Start(); errors.Is(err, exec.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	data, _ := io.ReadAll(io.LimitReader(out, maxJournal+1))
+	late := ctx.Err() != nil
+	if len(data) > maxJournal {
+		cancel() // it may have much more to say
+	}
+	err = cmd.Wait()
+	switch {
+	case late:
+		err = fmt.Errorf("it was not read to its end within %v", journalPatience)
+	case len(data) > maxJournal:
+		err = fmt.Errorf("it has more than %d MiB of entries", maxJournal>>20)
+	case err != nil && said.Len() > 0:
+		line, _, _ := strings.Cut(said.String(), "\n")
+		err = errors.New(line)
+	}
+	return parseEntries(data), err // what was read counts, however it ended
 }
 
 // parseEntries reads journalctl's JSON, an object a line. A line that is cut or damaged is left out.
@@ -138,7 +159,8 @@ func (c *Core) AskJournal(ctx context.Context, j Journal, path string) bool {
 	if err != nil {
 		return false
 	}
-	for _, e := range j.entries(ctx, real) {
+	entries, _ := j.entries(ctx, real) // the report names its witness: of one that is silent it says nothing
+	for _, e := range entries {
 		if e.pid == c.hostPID() {
 			e.add(c.Crash.Process, c.Crash.Target.PID)
 			return true

@@ -123,10 +123,20 @@ func plan(c *crash.Crash, filter Filter) []segment {
 	for i := range c.Mappings {
 		m := &c.Mappings[i]
 		s := segment{Type: ptLoad, Flags: flags(m.Perms), Vaddr: m.Start, Memsz: m.Size()}
-		s.Filesz = filter.size(c.Memory, m)
+		s.Filesz = min(filter.size(c.Memory, m), inFile(m))
 		out = append(out, s)
 	}
 	return out
+}
+
+// inFile is how many bytes of a mapping its file has pages for. Behind them nothing can be read, which a hole of zeros would
+// hide.
+func inFile(m *crash.Mapping) uint64 {
+	if !strings.HasPrefix(m.Path, "/") || m.Deleted || m.FileSize < 0 {
+		return m.Size()
+	}
+	left := uint64(max(0, m.FileSize-int64(m.Offset)))
+	return (left + pageSize - 1) &^ (pageSize - 1)
 }
 
 func flags(p crash.Perms) (f uint32) {

@@ -38,6 +38,7 @@ func compile(t testing.TB, b build, src string, extra ...string) string {
 // scene is a crash under observation.
 type scene struct {
 	c     *crash.Crash
+	sym   *symbols.Symbolizer
 	a     *Analyzer
 	st    *symbols.Stack
 	fault *Fault
@@ -64,7 +65,7 @@ func watch(t testing.TB, path string, args []string, look func(s *scene)) {
 			st := sym.Unwind(th, c.Memory, 64)
 			sym.Describe(&st)
 			a := New(c, sym)
-			look(&scene{c: c, a: a, st: &st, fault: a.Fault(th, &st)})
+			look(&scene{c: c, sym: sym, a: a, st: &st, fault: a.Fault(th, &st)})
 		}})
 	if err != nil {
 		t.Fatal(err)

@@ -86,7 +86,7 @@ func happenedLines(r *Report) []string {
 	if m := r.Phase.LastMessage; m != nil {
 		phase += "; last message \"" + *m + "\""
 	}
-	if w := phaseMeaning(r.Phase); w != "" {
+	if w := phaseMeaning(r); w != "" {
 		phase += ". " + w
 	}
 	add("phase", phase)

@@ -229,6 +229,7 @@ type Cycle struct {
 type Chain struct {
 	Members  []Member `json:"members"`
 	Sure     bool     `json:"sure"`
+	Waiters  int      `json:"waiters"`   // how many wait for the last member, directly or through others
 	EndedTID *int     `json:"ended_tid"` // the owner of the last lock, when that thread has ended
 }
 

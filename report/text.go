@@ -192,7 +192,7 @@ func (t *text) phase() {
 	if p.NextMessage != nil {
 		t.row("next one", span{*p.NextMessage + " (never printed)", plain})
 	}
-	if w := phaseMeaning(p); w != "" {
+	if w := phaseMeaning(t.r); w != "" {
 		t.row("", span{w, faint})
 	}
 	switch {

@@ -24,35 +24,15 @@ func waitLines(r *Report) []string {
 // maxChains bounds how many chains are drawn.
 const maxChains = 4
 
-// allChains draws the longest chain to each end, and says how many other threads wait there.
+// allChains draws the longest way to each end, and says how many others wait there.
 func allChains(r *Report) []string {
-	longest := map[string]int{} // end -> index of its longest chain
-	behind := map[string]map[string]bool{}
-	var ends []string
-	for i, c := range r.Waits.Chains {
-		if len(c.Members) == 0 {
-			continue
-		}
-		end := memberKey(c.Members[len(c.Members)-1])
-		best, seen := longest[end]
-		if !seen {
-			ends, behind[end] = append(ends, end), map[string]bool{}
-		}
-		if !seen || len(c.Members) > len(r.Waits.Chains[best].Members) {
-			longest[end] = i
-		}
-		for _, m := range c.Members {
-			behind[end][memberKey(m)] = true
-		}
-	}
 	var lines []string
-	for i, end := range ends {
+	for i, c := range r.Waits.Chains {
 		if i == maxChains {
-			return append(lines, fmt.Sprintf("… and %s more", count(len(ends)-i, "chain")))
+			return append(lines, fmt.Sprintf("… and %s more", count(len(r.Waits.Chains)-i, "chain")))
 		}
-		c := r.Waits.Chains[longest[end]]
 		lines = append(lines, chainLines(r, c)...)
-		if more := len(behind[end]) - len(c.Members); more > 0 {
+		if more := c.Waiters - len(c.Members) + 1; more > 0 && len(c.Members) > 0 {
 			lines = append(lines, fmt.Sprintf("    and %d more behind %s", more, shortName(c.Members[len(c.Members)-1])))
 		}
 	}
@@ -125,14 +105,6 @@ func memberName(r *Report, m Member) string {
 		}
 	}
 	return fmt.Sprintf("thread %d", *m.TID)
-}
-
-// memberKey tells members apart.
-func memberKey(m Member) string {
-	if m.TID != nil {
-		return fmt.Sprint(*m.TID)
-	}
-	return "actor " + deref(m.Actor)
 }
 
 // shortName is who an arrow goes back to.

@@ -210,10 +210,12 @@ func phaseShort(p Phase) string {
 }
 
 // phaseMeaning says what the phase is worth as an explanation; "" when no message was seen.
-func phaseMeaning(p Phase) string {
-	switch {
+func phaseMeaning(r *Report) string {
+	switch p := r.Phase; {
 	case p.LastMessage == nil:
 		return ""
+	case p.Explains && r.Outcome.Kind == kindHung:
+		return "The thread that prints the phases got no further than this message."
 	case p.Explains:
 		return "The thread that died is the one that prints the phases: the fault lies behind this message."
 	default:

@@ -81,8 +81,8 @@ func processRows(r *Report) [][2]string {
 		return nil
 	}
 	when := "died"
-	if r.Outcome.Kind == kindHealthy {
-		when = "seen"
+	if r.Outcome.Kind == kindHealthy || r.Outcome.Kind == kindHung {
+		when = "seen" // alive
 	}
 	return [][2]string{{"process", processWords(r.Process)}, {when, diedWords(r.Process)}, {"where", placeWords(r.Process)}}
 }

@@ -3,6 +3,7 @@ package tracer
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
 
 	"meshdiag/crash"
 )
@@ -134,11 +136,10 @@ func describeSockets(w *crash.World, dir string, inodes map[uint64][]int) {
 	if err != nil {
 		return
 	}
-	for _, t := range []struct {
-		proto string
-		read  func() (procfs.NetTCP, error)
-	}{{"TCP", table.NetTCP}, {"TCP", table.NetTCP6}} {
-		lines, _ := t.read() // a kernel without IPv6 has no such table
+	// Netlink, which the library would rather see used, answers for our own network namespace; the target may have another.
+	//lint:ignore SA1019 see above
+	for _, read := range []func() (procfs.NetTCP, error){table.NetTCP, table.NetTCP6} {
+		lines, _ := read() // a kernel without IPv6 has no such table
 		ends := map[[2]netip.AddrPort]uint64{}
 		for _, l := range lines {
 			ends[[2]netip.AddrPort{address(l.LocalAddr, l.LocalPort), address(l.RemAddr, l.RemPort)}] = l.Inode
@@ -147,7 +148,7 @@ func describeSockets(w *crash.World, dir string, inodes map[uint64][]int) {
 			local, remote := address(l.LocalAddr, l.LocalPort), address(l.RemAddr, l.RemPort)
 			own := inodes[l.Inode]
 			for _, i := range own {
-				w.Files[i].Socket = socket(t.proto, local, remote, tcpStates[l.St])
+				w.Files[i].Socket = socket("TCP", local, remote, tcpStates[l.St])
 			}
 			if other, ok := ends[[2]netip.AddrPort{remote, local}]; ok && len(own) > 0 && other != 0 && other != l.Inode {
 				inodes[other] = append(inodes[other], own...)
@@ -165,12 +166,15 @@ func describeSockets(w *crash.World, dir string, inodes map[uint64][]int) {
 	unixSockets(w, table, inodes)
 }
 
+// unixSockets describes the process's Unix sockets. Of a connection usually only the server's end has a name: it is where the
+// client is connected to.
 func unixSockets(w *crash.World, table procfs.FS, inodes map[uint64][]int) {
 	lines, err := table.NetUNIX()
 	if err != nil {
 		return
 	}
 	const accepts = 1 << 16 // __SO_ACCEPTCON, include/uapi/linux/net.h
+	found := false
 	for _, l := range lines.Rows {
 		for _, i := range inodes[l.Inode] {
 			s := &crash.Socket{Proto: "Unix", Local: l.Path}
@@ -182,7 +186,23 @@ func unixSockets(w *crash.World, table procfs.FS, inodes map[uint64][]int) {
 			case l.State == 3: // SS_CONNECTED
 				s.State = "established"
 			}
-			w.Files[i].Socket = s
+			w.Files[i].Socket, found = s, true
+		}
+	}
+	if !found {
+		return
+	}
+	ends := unixEnds()
+	for inode, own := range maps.Clone(inodes) {
+		end, ok := ends[inode]
+		if !ok || end.peer == 0 || end.peer == inode {
+			continue
+		}
+		for _, i := range own {
+			if s := w.Files[i].Socket; s != nil && s.Proto == "Unix" {
+				s.Remote = ends[end.peer].name
+				inodes[end.peer] = append(inodes[end.peer], i)
+			}
 		}
 	}
 }
@@ -224,7 +244,10 @@ func findPeers(w *crash.World, pid int, inodes map[uint64][]int) {
 				continue
 			}
 			for _, i := range inodes[n] {
-				addPeer(&w.Files[i], other)
+				f := &w.Files[i]
+				if f.Kind != crash.FilePipe || opposite(pid, f.FD, other, e.Name()) {
+					addPeer(f, other)
+				}
 			}
 		}
 	}
@@ -232,6 +255,25 @@ func findPeers(w *crash.World, pid int, inodes map[uint64][]int) {
 		f := &w.Files[i]
 		f.Alone = f.Kind == crash.FilePipe && len(f.Peers) == 0 && !hidden
 	}
+}
+
+// opposite reports whether descriptors of two processes are different ends of a pipe, by their access modes; true when that is
+// not known.
+func opposite(pid, fd, other int, name string) bool {
+	a, ok1 := accessMode(pid, strconv.Itoa(fd))
+	b, ok2 := accessMode(other, name)
+	return !ok1 || !ok2 || a != b || a == unix.O_RDWR
+}
+
+// accessMode is the access mode of a descriptor: "flags:" with an octal number (proc_pid_fdinfo(5)).
+func accessMode(pid int, fd string) (int64, bool) {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "fdinfo", fd))
+	if err != nil {
+		return 0, false
+	}
+	text, _ := statusField(data, "flags")
+	n, err := strconv.ParseInt(text, 8, 64)
+	return n & unix.O_ACCMODE, err == nil
 }
 
 // maxPeers bounds how many processes are named for one descriptor.

@@ -37,7 +37,8 @@ const (
 	actorFrames     = 48       // of each
 	memorySearched  = 64 << 20 // bytes in which the runtime's own notes of its coroutines are looked for
 	searchChunk     = 1 << 20
-	coroutineRadius = 6 // words around the base of the stack in which the other fields of a coroutine lie
+	closureWords    = 32 // at the start of a stack in which a new actor's closure lies
+	coroutineRadius = 6  // words around the base of the stack in which the other fields of a coroutine lie
 )
 
 // Tracer walks the stack of a thread, or of what stands in for one.
@@ -156,7 +157,7 @@ func (a *analysis) entryOf(sp, end uint64) string {
 	if a.names == nil {
 		return ""
 	}
-	for addr := sp; addr+8 <= end; addr += 8 {
+	for addr := sp; addr+8 <= min(end, sp+8*closureWords); addr += 8 {
 		v, err := crash.ReadUint64(a.c.Memory, addr)
 		if err != nil {
 			return ""

@@ -12,6 +12,7 @@ import (
 const (
 	framesRead  = 24       // frames of a stack whose code is read
 	largestCode = 64 << 10 // bytes of a function that is read; larger ones are passed over
+	codeRead    = 4 << 20  // of all functions together
 )
 
 // releases are those of the locks that functions on a thread's stack will give back: their code behind the place where they
@@ -45,6 +46,10 @@ type step struct {
 // releasedIn follows a function from where it stands: a lock is held when the code comes to its release without passing a
 // place where it is taken.
 func (a *analysis) releasedIn(f *symbols.Frame, wanted map[uint64][]int) map[uint64]bool {
+	if f.Symbol.Size > a.codeBudget {
+		return nil
+	}
+	a.codeBudget -= f.Symbol.Size
 	code, _, err := a.names.Code(f.Symbol.Start, int(f.Symbol.Size))
 	if err != nil {
 		return nil

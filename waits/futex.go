@@ -47,7 +47,7 @@ func (a *analysis) futex(i int, w *Wait, args [6]uint64) {
 	switch w.Primitive {
 	case profile.PthreadMutex:
 		w.Kind = Lock
-		a.pthreadMutex(w, word)
+		a.pthreadMutex(i, w, word)
 	case profile.PthreadRWLock:
 		w.Kind = Lock
 		w.Writes = writes(symbol)
@@ -97,7 +97,12 @@ func (a *analysis) unnamedFutex(w *Wait, want uint32) {
 
 // pthreadMutex reads struct __pthread_mutex_s (glibc sysdeps/nptl/bits/struct_mutex.h): lock word, count, owner at +8,
 // users, kind at +16. The lock word of a robust mutex holds its owner itself (pthread_mutexattr_setrobust(3)).
-func (a *analysis) pthreadMutex(w *Wait, word uint32) {
+func (a *analysis) pthreadMutex(i int, w *Wait, word uint32) {
+	if word == 0 && a.onStack(i, w.Address) {
+		// __pthread_mutex_lock_full "delays the thread indefinitely" on a word of its own, which is 0 for ever.
+		w.Refused, w.Passed, w.Address = true, false, 0
+		return
+	}
 	const robust, inherit = 16, 32
 	kind, ok := a.word(w.Address + 16)
 	if ok && kind < maxPlausibleKind && kind&(robust|inherit) != 0 {

@@ -6,7 +6,7 @@ import (
 	"meshdiag/crash"
 )
 
-// next is the thread that another one waits for; -1 when it waits for none, or when that is over already.
+// next is the member that another one waits for; -1 when it waits for none, or when that is over already.
 func (g *Graph) next(i int) (n int, sure bool) {
 	w := &g.Waits[i]
 	if w.Passed || len(w.Holders) == 0 {
@@ -16,7 +16,7 @@ func (g *Graph) next(i int) (n int, sure bool) {
 	return h.Thread, h.Sure && !w.Timed
 }
 
-// cycles follows the graph, in which each thread waits for one other at most, and collects its rings.
+// cycles follows the graph, in which each member waits for one other at most, and collects its rings.
 func cycles(g *Graph) []Cycle {
 	var all []Cycle
 	state := make([]int, len(g.Waits)) // 0 new, 1 on the way, 2 done
@@ -39,10 +39,10 @@ func cycles(g *Graph) []Cycle {
 	return all
 }
 
-// ring makes a cycle that begins with its first thread.
-func (g *Graph) ring(threads []int) Cycle {
-	at := slices.Index(threads, slices.Min(threads))
-	c := Cycle{Threads: append(slices.Clone(threads[at:]), threads[:at]...), Proven: true}
+// ring makes a cycle that begins with its first member.
+func (g *Graph) ring(members []int) Cycle {
+	at := slices.Index(members, slices.Min(members))
+	c := Cycle{Threads: append(slices.Clone(members[at:]), members[:at]...), Proven: true}
 	for _, i := range c.Threads {
 		if _, sure := g.next(i); !sure {
 			c.Proven = false
@@ -51,78 +51,68 @@ func (g *Graph) ring(threads []int) Cycle {
 	return c
 }
 
-// InCycle is the cycle that a thread is part of; nil when it is in none.
-func (g *Graph) InCycle(thread int) *Cycle {
-	for i := range g.Cycles {
-		if slices.Contains(g.Cycles[i].Threads, thread) {
-			return &g.Cycles[i]
+// chains finds the ends of all ways that do not run into a ring, each with the longest way to it: those of two members or
+// more, or with an owner that has ended. A member is looked at when all that wait for it have been.
+func chains(g *Graph) []Chain {
+	n := len(g.Waits)
+	behind := make([]int, n)  // how many wait for it, directly or through others
+	depth := make([]int, n)   // of the longest way to it
+	through := make([]int, n) // the member before it on that way; -1 none
+	waiting := make([]int, n) // how many wait for it directly and were not looked at yet
+	var ready []int
+	for i := range n {
+		through[i] = -1
+		if next, _ := g.next(i); next >= 0 {
+			waiting[next]++
 		}
 	}
-	return nil
-}
-
-// chains are the longest ways that do not run into a cycle: they begin with a thread that nobody waits for.
-func chains(g *Graph) []Chain {
-	awaited := make([]bool, len(g.Waits))
-	for i := range g.Waits {
-		if n, _ := g.next(i); n >= 0 {
-			awaited[n] = true
+	for i := range n {
+		if waiting[i] == 0 {
+			ready = append(ready, i)
 		}
 	}
 	var all []Chain
-	for i := range g.Waits {
-		if awaited[i] {
+	for len(ready) > 0 {
+		i := ready[0]
+		ready = ready[1:]
+		next, _ := g.next(i)
+		if next < 0 {
+			if c := g.chainTo(i, through); len(c.Threads) > 1 || c.Dead != 0 {
+				c.Waiters = behind[i]
+				all = append(all, c)
+			}
 			continue
 		}
-		if c, ok := g.chain(i); ok && (len(c.Threads) > 1 || c.Dead != 0) {
-			all = append(all, c)
+		behind[next] += behind[i] + 1
+		if depth[i]+1 > depth[next] {
+			depth[next], through[next] = depth[i]+1, i
+		}
+		if waiting[next]--; waiting[next] == 0 {
+			ready = append(ready, next)
 		}
 	}
+	slices.SortStableFunc(all, func(a, b Chain) int { return a.end() - b.end() })
 	return all
 }
 
-// chain follows the waits from one thread; ok is false when they lead into a cycle.
-func (g *Graph) chain(i int) (c Chain, ok bool) {
-	c.Sure = true
-	for {
-		if g.InCycle(i) != nil {
-			return Chain{}, false
-		}
+// chainTo collects the longest way to an end.
+func (g *Graph) chainTo(end int, through []int) Chain {
+	c := Chain{Sure: true}
+	for i := end; i >= 0; i = through[i] {
 		c.Threads = append(c.Threads, i)
-		n, sure := g.next(i)
-		if n < 0 {
-			if w := &g.Waits[i]; !w.Passed && len(w.Holders) > 0 {
-				c.Dead = w.Holders[0].TID
-			}
-			return c, true
+		if i != end {
+			_, sure := g.next(i)
+			c.Sure = c.Sure && sure
 		}
-		c.Sure = c.Sure && sure
-		i = n
 	}
+	slices.Reverse(c.Threads)
+	if w := &g.Waits[end]; !w.Passed && len(w.Holders) > 0 {
+		c.Dead = w.Holders[0].TID
+	}
+	return c
 }
 
-// Waiters is how many threads wait for a thread, directly or through others.
-func (g *Graph) Waiters(thread int) int {
-	n := 0
-	for i := range g.Waits {
-		if i != thread && g.leadsTo(i, thread) {
-			n++
-		}
-	}
-	return n
-}
-
-func (g *Graph) leadsTo(from, to int) bool {
-	for range g.Waits {
-		if from, _ = g.next(from); from < 0 {
-			return false
-		}
-		if from == to {
-			return true
-		}
-	}
-	return false
-}
+func (c *Chain) end() int { return c.Threads[len(c.Threads)-1] }
 
 // Actor is the actor behind an index of Waits; nil for a thread.
 func (g *Graph) Actor(i int) *Actor {

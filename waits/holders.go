@@ -4,12 +4,16 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"meshdiag/crash"
 	"meshdiag/profile"
 	"meshdiag/symbols"
 )
 
-// stackSearched bounds how much of each stack is searched for the address of a lock.
-const stackSearched = 256 << 10
+// Bounds of how much of each stack, and of all together, is searched for the addresses of locks.
+const (
+	stackSearched  = 256 << 10
+	stacksSearched = 128 << 20
+)
 
 // findHolders looks on the stacks for those who have the locks that record no owner: a thread in a function that will give
 // the lock back, and if no function's code tells, one that has the lock's address on its stack, where a guard keeps it. So
@@ -152,7 +156,9 @@ func (a *analysis) mentions(i int, wanted map[uint64][]int) map[uint64]bool {
 	if !ok {
 		return found
 	}
-	buf := make([]byte, min(m.End-r.RSP&^7, stackSearched))
+	size := min(a.liveEnd(i, m)-r.RSP&^7, stackSearched, a.stackBudget)
+	a.stackBudget -= size
+	buf := make([]byte, size)
 	n, _ := a.c.Memory.ReadMemory(buf, r.RSP&^7)
 	for off := 0; off+8 <= n; off += 8 {
 		v := binary.LittleEndian.Uint64(buf[off:])
@@ -161,6 +167,17 @@ func (a *analysis) mentions(i int, wanted map[uint64][]int) map[uint64]bool {
 		}
 	}
 	return found
+}
+
+// liveEnd is where the frames of a stack end, as far as they are known: what lies behind is the loader's and the kernel's.
+func (a *analysis) liveEnd(i int, m *crash.Mapping) uint64 {
+	if i < len(a.stacks) && len(a.stacks[i].Frames) > 0 && a.stacks[i].Truncated == "" {
+		last := a.stacks[i].Frames[len(a.stacks[i].Frames)-1]
+		if last.CFA.Known && m.Contains(last.CFA.Value) && last.CFA.Value > a.c.Threads[i].Regs.RSP {
+			return last.CFA.Value
+		}
+	}
+	return m.End
 }
 
 // findReplies finds the thread or actor that runs the service from which another one waits for an answer. A service is one actor

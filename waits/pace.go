@@ -160,17 +160,26 @@ func (a *analysis) movement(i int, looks []crash.Look) (p Pace, frame int) {
 		case foreign(k.Kind) || f.Symbol.Name == "":
 		case !f.CFA.Known:
 			return "", 0
-		case lasted(f.CFA.Value, looks):
+		case a.lasted(f.CFA.Value, looks):
 			return p, j
 		default:
 			p = Moves
 		}
 	}
+	if p == Stays { // it stands in no function of the program
+		return "", 0
+	}
 	return p, 0
 }
 
-func lasted(cfa uint64, looks []crash.Look) bool {
+// lasted reports whether a call was there in all looks. One at which the thread stood on another stack does not tell: a
+// coroutine that is suspended is still in its calls.
+func (a *analysis) lasted(cfa uint64, looks []crash.Look) bool {
+	m, known := a.c.MappingAt(cfa - 8)
 	for _, l := range looks {
+		if known && !m.Contains(l.SP) {
+			continue
+		}
 		if l.SP >= cfa || cfa-l.SP > stackSearched {
 			return false
 		}

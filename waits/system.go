@@ -181,6 +181,9 @@ func (a *analysis) rests(w *Wait) bool {
 	if len(w.Files) == 0 || len(w.Files) < len(w.FDs) {
 		return false
 	}
+	if w.Kind == Poll && slices.ContainsFunc(w.Files, func(f *crash.File) bool { return f.Socket.Listens() }) {
+		return true // the loop of a server: what else it has open, it keeps for the next request
+	}
 	for _, f := range w.Files {
 		switch {
 		case w.Kind == Poll && (f.Kind == crash.FileEvent || f.Kind == crash.FileTimer || f.Kind == crash.FileSignal):

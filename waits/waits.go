@@ -44,7 +44,10 @@ type Wait struct {
 	Name      string            // the variable at Address, readable; "" none
 	Writes    bool              // of a reader-writer lock: it wants to write
 	// Passed is true when the word that it waits for has changed already: it is about to go on.
-	Passed  bool
+	Passed bool
+	// Refused is true when the kernel refused a priority-inheritance mutex, since waiting for it would be a deadlock or its owner
+	// has ended; glibc then lets the thread wait for ever.
+	Refused bool
 	Private bool     // the futex cannot be woken from another process
 	Holders []Holder // who could end the wait: who has the lock, who is to end
 	Readers int      // of a reader-writer lock: how many readers hold it; 0 none or unknown
@@ -87,6 +90,7 @@ type Cycle struct {
 type Chain struct {
 	Threads []int // indexes in Graph.Waits, at least one
 	Sure    bool  // every step is recorded
+	Waiters int   // how many wait for its last member, directly or through others
 	Dead    int   // thread id of an owner that has ended; 0: the chain ends with its last thread
 }
 
@@ -96,7 +100,7 @@ type Graph struct {
 	Waits  []Wait
 	Actors []Actor // coroutines of the runtime; nil when the profile knows none
 	Cycles []Cycle
-	Chains []Chain // only those of two threads or more, or with an owner that has ended
+	Chains []Chain // the longest to each end, of two members or more or with an owner that has ended
 	// Closed is true when every thread waits for another thread of the same process, without a time limit: nobody is left
 	// who could end any of the waits, but for a signal handler.
 	Closed bool
@@ -114,7 +118,8 @@ func Analyze(c *crash.Crash, stacks []symbols.Stack, p *profile.Profile, names N
 	if s, ok := names.(*symbols.Symbolizer); ok && s == nil {
 		names = nil
 	}
-	a := &analysis{c: c, stacks: stacks, profile: p, names: names, byTID: map[int]int{}}
+	a := &analysis{c: c, stacks: stacks, profile: p, names: names, byTID: map[int]int{},
+		stackBudget: stacksSearched, codeBudget: codeRead}
 	for i := range c.Threads {
 		a.byTID[c.Threads[i].TID] = i
 	}
@@ -152,6 +157,8 @@ type analysis struct {
 	names   Names
 	byTID   map[int]int
 	graph   *Graph
+
+	stackBudget, codeBudget uint64 // bytes that may still be read in the search for owners
 }
 
 // look says what one thread waits for, without who could end it where only other threads' stacks tell.

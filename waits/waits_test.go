@@ -119,15 +119,12 @@ func TestChainEndsWhereTheWaitLeavesTheProcess(t *testing.T) {
 	p.word(base+0x200, 2)
 	p.c.World = &crash.World{Files: []crash.File{{FD: 7, Kind: crash.FilePipe, Target: "pipe:[9]", Peers: []crash.Peer{{PID: 44, Name: "feeder"}}}}}
 	g := p.analyze()
-	want := []Chain{{Threads: []int{0, 1, 2}, Sure: true}}
+	want := []Chain{{Threads: []int{0, 1, 2}, Sure: true, Waiters: 2}}
 	if !reflect.DeepEqual(g.Chains, want) || len(g.Cycles) != 0 || g.Closed {
 		t.Errorf("chains %+v, cycles %+v", g.Chains, g.Cycles)
 	}
 	if s := g.Waits[2].Text; s != "reads from fd 7 (a pipe; at the other end is process 44 (feeder))" {
 		t.Error(s)
-	}
-	if g.Waiters(2) != 2 || g.Waiters(0) != 0 {
-		t.Error(g.Waiters(2), g.Waiters(0))
 	}
 }
 
@@ -144,6 +141,8 @@ func TestWords(t *testing.T) {
 			{FD: 5, Kind: crash.FileSocket, Socket: &crash.Socket{Proto: "TCP", Local: "10.0.0.1:999", Remote: "10.0.0.2:5432", State: "established"},
 				Peers: []crash.Peer{{PID: 9, Name: "postgres"}}},
 			{FD: 6, Kind: crash.FileEpoll, Watches: []int{3, 4}},
+			{FD: 7, Kind: crash.FileEpoll, Watches: []int{3, 5}},
+			{FD: 9, Kind: crash.FileEpoll, Watches: []int{5}},
 		}}
 	for _, call := range []struct {
 		number int64
@@ -158,6 +157,8 @@ func TestWords(t *testing.T) {
 		{0, []uint64{8}, IO, "reads from fd 8", false},
 		{43, []uint64{3}, Accept, "waits for a connection to fd 3 (the TCP socket that listens on 0.0.0.0:80)", true},
 		{232, []uint64{6, 0, 1, 1<<64 - 1}, Poll, "waits for fd 3 (the TCP socket that listens on 0.0.0.0:80), fd 4 (the TCP connection to 10.0.0.2:555)", true},
+		{232, []uint64{7, 0, 1, 1<<64 - 1}, Poll, "waits for fd 3 (the TCP socket that listens on 0.0.0.0:80), fd 5 (the TCP connection to 10.0.0.2:5432; at the other end is process 9 (postgres))", true},
+		{232, []uint64{9, 0, 1, 1<<64 - 1}, Poll, "waits for fd 5 (the TCP connection to 10.0.0.2:5432; at the other end is process 9 (postgres))", false},
 		{7, []uint64{base + 0x20, 1, 2500}, Poll, "waits for fd 4 (the TCP connection to 10.0.0.2:555), for 2.5s at most", true},
 		{7, []uint64{base + 0x20, 1, 1<<64 - 1}, Poll, "waits for fd 4 (the TCP connection to 10.0.0.2:555)", true},
 		{23, []uint64{4, base + 0x30, 0, 0, 0}, Poll, "waits for fd 3 (the TCP socket that listens on 0.0.0.0:80)", true},
@@ -171,5 +172,23 @@ func TestWords(t *testing.T) {
 		if w.Kind != call.kind || w.Text != call.text || w.Rest != call.rest {
 			t.Errorf("%s %v: %s, %q, rest %v", crash.SyscallName(call.number), call.args, w.Kind, w.Text, w.Rest)
 		}
+	}
+}
+
+// A crowd that waits for one thread, behind a long row: the work must not grow with the square of it.
+func TestManyWaiters(t *testing.T) {
+	const n = 200_000
+	g := &Graph{Waits: make([]Wait, n)}
+	for i := range n - 1 {
+		next := i + 1
+		if i > n/2 {
+			next = n / 2
+		}
+		g.Waits[i].Holders = []Holder{{Thread: next, Sure: true}}
+	}
+	g.Waits[n/2].Holders = nil
+	all := chains(g)
+	if len(all) != 1 || all[0].Waiters != n-2 || len(all[0].Threads) != n/2+1 || len(cycles(g)) != 0 {
+		t.Errorf("%d chains, %d waiters, %d long", len(all), all[0].Waiters, len(all[0].Threads))
 	}
 }

@@ -41,6 +41,9 @@ func (a *analysis) words(i int, w *Wait) string {
 	case Running:
 		return runningWords(w)
 	case Lock, Condition:
+		if w.Refused {
+			return "waits for ever for a mutex that the kernel refused it: to wait for it would be a deadlock, or its owner has ended"
+		}
 		return "waits for " + a.object(w) + a.holderWords(i, w) + w.limitWords()
 	case Join:
 		if len(w.Holders) > 0 {
@@ -259,7 +262,7 @@ func fileWords(f *crash.File) string {
 		return socketWords(f) + peers(f)
 	case crash.FilePipe:
 		if f.Alone {
-			return "a pipe that no other process has open"
+			return "a pipe whose other end no other process has"
 		}
 		return "a pipe" + peers(f)
 	case crash.FileTerminal:
@@ -294,6 +297,8 @@ func socketWords(f *crash.File) string {
 		return "the " + s.Proto + " connection to " + s.Remote + ", which the other end has closed"
 	case s.Remote != "":
 		return "the " + s.Proto + " connection to " + s.Remote
+	case s.Proto == "Unix" && s.State == "established" && s.Local == "":
+		return "a Unix connection"
 	case s.Proto == "Unix" && s.Local != "":
 		return "the Unix socket " + s.Local
 	case s.Proto == "Unix":

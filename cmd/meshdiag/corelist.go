@@ -28,12 +28,15 @@ func (c *coreFlags) listCores(ctx context.Context) error {
 		return errUsage("core", "--list is text or json")
 	}
 	c.plain = os.Stdout
-	found := postmortem.Find(ctx, postmortem.Places{})
+	found, silent := postmortem.Find(ctx, postmortem.Places{})
+	if silent != nil {
+		silent = fmt.Errorf("what the journal knows is not listed, or not all of it: %s", report.Clean(silent.Error()))
+	}
 	var b bytes.Buffer
 	var err error
 	switch {
 	case c.format == "json":
-		err = writeCores(&b, found)
+		err = writeCores(&b, found, silent)
 	case len(found) == 0:
 		fmt.Fprintln(os.Stderr, "meshdiag: "+noCores())
 	default:
@@ -41,6 +44,9 @@ func (c *coreFlags) listCores(ctx context.Context) error {
 	}
 	if err != nil {
 		return errDiagnose(err)
+	}
+	if silent != nil && c.format != "json" {
+		fmt.Fprintln(os.Stderr, "meshdiag:", silent)
 	}
 	out, err := c.open()
 	if err != nil {
@@ -116,12 +122,16 @@ type listed struct {
 	Container *string `json:"container"`
 }
 
-func writeCores(w io.Writer, found []postmortem.Found) error {
+func writeCores(w io.Writer, found []postmortem.Found, silent error) error {
 	list := struct {
 		Schema   string   `json:"schema"`
 		Cores    []listed `json:"cores"`
 		Searched string   `json:"searched"`
-	}{coresSchema, []listed{}, report.Clean(postmortem.Places{}.Searched())}
+		Missing  *string  `json:"missing"` // why there may be more; null when there is not
+	}{Schema: coresSchema, Cores: []listed{}, Searched: report.Clean(postmortem.Places{}.Searched())}
+	if silent != nil {
+		list.Missing = text(silent.Error())
+	}
 	for i := range found {
 		f := &found[i]
 		l := listed{Path: text(f.Path), State: string(f.State), FoundBy: f.Where, DiedAt: f.Time.UTC().Format(time.RFC3339),

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,7 +84,7 @@ func TestListIsSafeToPrint(t *testing.T) {
 	if err := tabulateCores(&text, found, now); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeCores(&list, found); err != nil {
+	if err := writeCores(&list, found, errors.New("a\x1b[31mb")); err != nil {
 		t.Fatal(err)
 	}
 	for _, out := range []string{text.String(), list.String()} {

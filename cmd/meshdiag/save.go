@@ -14,7 +14,8 @@ import (
 )
 
 const saveLong = `Write an ELF core of a running process, which goes on afterwards. It stands still only while
-its memory is copied. gdb, eu-stack and "meshdiag core" read the file. Pages of zeros take no
+its memory is copied; for a fifth of a second before that its threads are watched, so that the
+core tells those that move from those that wait. gdb, eu-stack and "meshdiag core" read the file. Pages of zeros take no
 room in it; it is readable by its owner only, and appears in one piece or not at all.
 
 --core-filter says which mappings are written, with the bits of /proc/PID/coredump_filter

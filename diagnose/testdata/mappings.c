@@ -53,6 +53,7 @@ int main(int argc, char **argv) {
 	read_from(map(rw, MAP_PRIVATE, file));
 	write_to(map(rw, MAP_PRIVATE, file));
 	read_from(map(PROT_READ, MAP_PRIVATE, file));
-	read_from(map(PROT_READ, MAP_PRIVATE, open("/proc/self/exe", O_RDONLY)));
+	char *self = mmap(NULL, 2 * 4096, PROT_READ, MAP_PRIVATE, open("/proc/self/exe", O_RDONLY), 0); // an ELF header
+	sum += self[4096];
 	return first(argc > 9 ? (long *)text : NULL);
 }
