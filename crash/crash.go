@@ -63,7 +63,7 @@ const (
 )
 
 // Outcome is how the process ended, as the kernel told it. Whether an abort was a panic is interpretation and is decided
-// later; the observer sets End, Signal, ExitCode and LaunchError only.
+// later; the observer sets what it saw only.
 type Outcome struct {
 	End         End
 	ExitCode    int     // valid when End == EndExit
@@ -78,7 +78,7 @@ type Outcome struct {
 	OOMKillSeen bool
 	Sender      *OtherProcess // who sent the fatal signal; nil when nobody did, or it is not known
 	Forwarded   bool          // the signal was sent to the observer, which passed it on
-	Asked       int           // number of a signal that asks a program to end (SIGTERM, SIGINT, SIGHUP, SIGQUIT) and that a handler of it took; 0 none
+	Asked       int           // number of a signal that asks a program to end (SIGTERM, SIGINT, SIGHUP, SIGQUIT), that reached it before it exited; 0 none
 	CPU         time.Duration // processor time of the whole process at its end; 0 unknown
 	Limits      *Limits       // nil unknown; asked only where a signal may stem from one
 	OOM         *OOMKills     // nil unless it ended by SIGKILL under observation

@@ -5,8 +5,6 @@ import "time"
 // OtherProcess is another process as it was when it was looked at.
 type OtherProcess struct {
 	PID  int
-	PPID int      // 0 unknown
-	UID  int      // -1 unknown
 	Name string   // comm, at most 15 bytes; "" when it was gone already
 	Args []string // argv; nil unknown, or a thread of the kernel; secrets are not yet masked
 	Kin  bool     // the target had started it, or a process that the target had started

@@ -57,7 +57,15 @@ func (q Request) String() string {
 }
 
 func (n *notes) fetched(server *url.URL, q Request, size int64) {
-	n.add("Fetched from "+display(server), fmt.Sprintf("%v (%.1f MiB)", q, float64(size)/(1<<20)))
+	n.add("Fetched from "+display(server), fmt.Sprintf("%v (%s)", q, inBytes(size)))
+}
+
+// inBytes is a number of bytes as people say it.
+func inBytes(n int64) string {
+	if n < 1<<20 {
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 }
 
 func (n *notes) missing(q Request) { n.add("No debuginfod server has", q.String()) }

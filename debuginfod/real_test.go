@@ -92,7 +92,7 @@ func TestRealServer(t *testing.T) {
 		same(t, path, want)
 	}
 	if got := strings.Join(c.Notes(), "\n"); !strings.HasPrefix(got, "Fetched from "+server.String()+": ") ||
-		!strings.Contains(got, "the file of server (0.0 MiB)") || !strings.Contains(got, "the debug information of server (") {
+		!strings.Contains(got, "the file of server (1") || !strings.Contains(got, "the debug information of server (") {
 		t.Errorf("notes %q", got)
 	}
 }

@@ -89,3 +89,41 @@ func TestRuntimeArchives(t *testing.T) {
 		})
 	}
 }
+
+// TestReplacedWhileRunning has programs whose file, or library, is another one when they die. What failed is the older
+// one: it is told first, and the cause is still found.
+func TestReplacedWhileRunning(t *testing.T) {
+	const crash = `#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+int null(int *p) { return *p; }
+int main(int argc, char **argv) { if (system(argv[1])) return 9; return null((int *)getenv("NO_SUCH_VARIABLE")); }`
+	for _, w := range []struct{ name, command, say string }{
+		{"program replaced by another build", "mv app2 app", "/app was replaced while the program ran: what failed is the older file, not the one that lies there now (build ID "},
+		{"program deleted", "rm app", "/app was deleted while the program ran"},
+		{"program replaced by a copy of itself", "cp app copy && mv copy app", ""},
+		{"library replaced by another build", "mv libpart2.so libpart.so", "/libpart.so was replaced while the program ran"},
+		{"nothing happened", "true", ""},
+	} {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			f := loaderWorld{t, t.TempDir()}
+			f.shared("libpart.so", "int part_one(void) { return 1; }", "-Wl,--build-id")
+			f.shared("libpart2.so", "int part_one(void) { return 2; }", "-Wl,--build-id")
+			link := []string{"-Wl,--build-id,--no-as-needed", "-L" + f.dir, "-lpart", fromOrigin}
+			f.gcc(crash, "app", append(link, "-O1")...)
+			f.gcc(crash, "app2", append(link, "-O2", "-fno-inline")...)
+			r := diagnosed(t, "/usr/bin/env", "-C", f.dir, "./app", w.command)
+			if r.Outcome.Kind != "crashed" || len(r.Causes) == 0 || r.Causes[0].ID != "null-value" {
+				t.Errorf("%+v %+v", r.Outcome, r.Causes)
+			}
+			first := ""
+			if len(r.Warnings) > 0 && strings.HasPrefix(r.Warnings[0], report.ArtefactFirst) {
+				first = r.Warnings[0]
+			}
+			if (first != "") != (w.say != "") || !strings.Contains(first, w.say) {
+				t.Errorf("first it says %q; warnings %q", first, r.Warnings)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
 	"meshdiag/report"
@@ -78,6 +80,10 @@ pid_t p = fork(); if (!p) { execl(argv[0], "worker", "--once", (char *)0); _exit
 		"exited", "exit-failure/child-died", []string{"(worker --once) died of SIGSEGV", "exited with status 4"}, nil},
 	{"child is killed by its parent, which fails for another reason", limitsHead + `int main(void) { pid_t p = fork(); if (!p) { pause(); } usleep(1000); kill(p, SIGKILL); waitpid(p, 0, 0);
 fprintf(stderr, "config: no port given\n"); return 4; }`, "exited", "exit-failure/", []string{"config: no port given"}, nil},
+	{"command that is not there", "#!/bin/sh\nno-such-command --now\n", "exited", "exit-failure/command", []string{"A command that it needs cannot be run: no-such-command", "command -v no-such-command"}, []string{"missing-extern"}},
+	{"command that may not be executed", "#!/bin/bash\n./app.txt\n", "exited", "exit-failure/command", []string{"cannot be run: ./app.txt"}, nil},
+	{"status of a shell, and nobody died", "#!/bin/sh\nexit 137\n", "exited", "exit-failure/", []string{"137 is 128 plus 9", "died of SIGKILL"}, []string{"killed", "out-of-memory"}},
+	{"status 127 of its own", limitsHead + `int main(void) { fprintf(stderr, "config: no port given\n"); return 127; }`, "exited", "exit-failure/", []string{"config: no port given"}, []string{"missing-extern"}},
 	{"child dies and is replaced", "#!/bin/sh\nsh -c 'kill -SEGV $$'\nexit 0\n", "healthy", "", nil, nil},
 	{"head of a pipe", "#!/bin/sh\nyes | head -1\necho 'config: no port given' >&2\nexit 2\n", "exited", "exit-failure/", []string{"config: no port given"}, nil},
 	{"asked to end, and says so by its status", "#!/bin/sh\ntrap 'exit 143' TERM\n(sleep 0.1; kill -TERM $$) &\nwait\nwait\n", "healthy", "", nil, nil},
@@ -122,6 +128,10 @@ func (e *ending) build(t *testing.T) string {
 	switch {
 	case strings.HasPrefix(e.source, "#!"):
 		w.write("app", e.source)
+		w.write("app.txt", "x")
+		if err := os.Chmod(w.path("app.txt"), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	case strings.Contains(e.source, "std::"):
 		w.write("app.cpp", e.source)
 		if out, err := exec.Command("g++", "-O1", "-o", w.path("app"), w.path("app.cpp")).CombinedOutput(); err != nil {
@@ -136,6 +146,7 @@ func (e *ending) build(t *testing.T) string {
 func TestEndings(t *testing.T) {
 	for _, e := range endings {
 		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
 			e.judge(t, inFolder(t, e.build(t), ""))
 		})
 	}
@@ -161,6 +172,31 @@ func (e *ending) judge(t *testing.T, r *report.Report) {
 	}
 }
 
+// TestCoresOfEndings: the cores of a death by signal, saved by the run and written by the kernel, give the same cause.
+func TestCoresOfEndings(t *testing.T) {
+	meshdiag := buildMeshdiag(t)
+	for _, e := range endings {
+		switch e.cause {
+		case "killed/cpu-limit", "killed/file-size-limit", "killed/seccomp", "killed/itself", "killed/timer":
+		default:
+			continue
+		}
+		if strings.Contains(e.source, "RLIMIT_CPU, 1, 1)") {
+			continue // a second of processor time for what the soft limit shows, too
+		}
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			live, saved, kernels := runForCores(t, meshdiag, "--profile", "none", filepath.Join(e.build(t), "app"))
+			e := ending{outcome: e.outcome, cause: e.cause}
+			e.judge(t, live)
+			e.judge(t, coreReport(t, saved))
+			if kernels != "" {
+				e.judge(t, coreReport(t, kernels))
+			}
+		})
+	}
+}
+
 // TestSenderIsNamed has a process end the program and live on.
 func TestSenderIsNamed(t *testing.T) {
 	t.Parallel()
@@ -182,8 +218,73 @@ func TestSenderIsNamed(t *testing.T) {
 	}
 }
 
+// TestSentToMeshdiag sends the signal to meshdiag, by kill and by the key of a terminal.
+func TestSentToMeshdiag(t *testing.T) {
+	t.Parallel()
+	meshdiag := buildMeshdiag(t)
+	started := func(t *testing.T, cmd *exec.Cmd, start func() error) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "report.json")
+		cmd.Args = append(cmd.Args, "run", "--format", "json", "-o", file, "/bin/sleep", "60")
+		if err := start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+		for range 1000 {
+			children, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cmd.Process.Pid))
+			for _, list := range children {
+				pids, _ := os.ReadFile(list)
+				for _, pid := range strings.Fields(string(pids)) {
+					if call, _ := os.ReadFile("/proc/" + pid + "/syscall"); strings.HasPrefix(string(call), strconv.Itoa(unix.SYS_CLOCK_NANOSLEEP)+" ") {
+						return
+					}
+				}
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatal("the program was not seen to sleep")
+	}
+	read := func(t *testing.T, cmd *exec.Cmd) string {
+		t.Helper()
+		_ = cmd.Wait()
+		f, err := os.Open(cmd.Args[len(cmd.Args)-3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		r, err := report.ReadJSON(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return str(r.Outcome.Detail)
+	}
+	t.Run("kill", func(t *testing.T) {
+		cmd := exec.Command(meshdiag)
+		started(t, cmd, cmd.Start)
+		if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if detail := read(t, cmd); detail != "meshdiag was sent it and passed it on." {
+			t.Error(detail)
+		}
+	})
+	t.Run("Ctrl-C", func(t *testing.T) {
+		cmd := exec.Command(meshdiag)
+		var terminal *os.File
+		started(t, cmd, func() (err error) { terminal, err = pty.Start(cmd); return err })
+		defer terminal.Close()
+		if _, err := terminal.WriteString("\x03"); err != nil {
+			t.Fatal(err)
+		}
+		if detail := read(t, cmd); detail != "The terminal sent it: somebody pressed Ctrl-C." {
+			t.Error(detail)
+		}
+	})
+}
+
 // TestFullFileSystem touches a hole of a mapped file, and writes, where nothing is free any more.
 func TestFullFileSystem(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := unix.Mount("none", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skipf("mounting takes root: %v", err)
@@ -197,6 +298,25 @@ char *p = mmap(0, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0); for (long
 	written := ending{source: limitsHead + `int main(void) { int fd = open("` + dir + `/log", O_WRONLY | O_CREAT, 0600); char b[4096] = {1}; for (;;) if (write(fd, b, 4096) < 0) died("log"); }`,
 		outcome: "exited", cause: "exit-failure/no-space", say: []string{"file system of " + dir + " is full", "mount -o remount"}}
 	written.judge(t, inFolder(t, written.build(t), ""))
+}
+
+// TestRefusedProcesses starts processes until the user's limit, and the control group's, is reached.
+func TestRefusedProcesses(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("becoming another user and making a control group takes root")
+	}
+	forks := func(before string) string { // the children hold their places until their parent is gone
+		return limitsHead + `#include <sys/prctl.h>
+int main(void) { ` + before + ` for (;;) { pid_t p = fork(); if (!p) { prctl(PR_SET_PDEATHSIG, SIGKILL); pause(); _exit(0); } if (p < 0) died("fork"); } }`
+	}
+	user := ending{source: forks(`limit(RLIMIT_NPROC, 8, 8); if (setuid(54321)) return 2;`), outcome: "exited", cause: "exit-failure/no-processes",
+		say: []string{"user 54321 has 8 processes and threads, and at most 8 are allowed (ulimit -u)"}}
+	user.judge(t, inFolder(t, user.build(t), ""))
+
+	group := groupForTest(t, "pids", "pids.max", "9")
+	crowd := ending{source: forks(""), outcome: "exited", cause: "exit-failure/no-processes", say: []string{"has 9 processes and threads, and at most 9 are allowed (pids.max)", "TasksMax="}}
+	crowd.judge(t, diagnosed(t, "/bin/sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$1"`, group, filepath.Join(crowd.build(t), "app")))
 }
 
 // inMemoryGroup is set in a test process that was started inside a control group with little memory.
@@ -217,7 +337,7 @@ func TestOutOfMemoryKill(t *testing.T) {
 		}
 		return
 	}
-	group := memoryGroupForTest(t, "96M")
+	group := groupForTest(t, "memory", "memory.max", "96M")
 	e := ending{source: limitsHead + `int main(void) { for (;;) { char *p = malloc(1 << 20); memset(p, 1, 1 << 20); } }`}
 	cmd := exec.Command("sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, group, os.Args[0], "-test.run=^TestOutOfMemoryKill$")
 	cmd.Env = append(os.Environ(), inMemoryGroup+"="+filepath.Join(e.build(t), "app"))
@@ -226,16 +346,17 @@ func TestOutOfMemoryKill(t *testing.T) {
 	}
 }
 
-// memoryGroupForTest makes a control group that may use little memory, in either version of the hierarchy.
-func memoryGroupForTest(t *testing.T, limit string) string {
+// groupForTest makes a control group with one limit, in either version of the hierarchy.
+func groupForTest(t *testing.T, controller, file, limit string) string {
 	t.Helper()
-	for _, g := range []struct{ root, limit string }{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, {"/sys/fs/cgroup", "memory.max"}} {
-		dir := filepath.Join(g.root, "meshdiag-test-"+strconv.Itoa(os.Getpid()))
+	files := map[string]string{"memory.max": "memory.limit_in_bytes"} // names in version 1, where they differ
+	for _, root := range []string{"/sys/fs/cgroup/" + controller, "/sys/fs/cgroup"} {
+		dir := filepath.Join(root, "meshdiag-test-"+controller+"-"+strconv.Itoa(os.Getpid()))
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			continue
 		}
 		t.Cleanup(func() {
-			for range 100 { // the last process leaves it a little after its end
+			for range 300 { // the last process leaves it a little after its end
 				if os.Remove(dir) == nil {
 					return
 				}
@@ -243,10 +364,12 @@ func memoryGroupForTest(t *testing.T, limit string) string {
 			}
 			t.Errorf("%s could not be removed", dir)
 		})
-		if os.WriteFile(filepath.Join(dir, g.limit), []byte(limit), 0o600) == nil {
-			return dir
+		for _, name := range []string{file, files[file]} {
+			if name != "" && os.WriteFile(filepath.Join(dir, name), []byte(limit), 0o600) == nil {
+				return dir
+			}
 		}
 	}
-	t.Skip("making a control group with a limit takes root and the memory controller")
+	t.Skip("making a control group with a limit takes root and the controller " + controller)
 	return ""
 }

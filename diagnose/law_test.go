@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"meshdiag/report"
@@ -79,13 +80,23 @@ func runUnder(t testing.TB, dir string, argv []string) (*report.Report, string) 
 	return r, string(out)
 }
 
+// buildMeshdiag builds the command once for all tests; TestMain removes it.
 func buildMeshdiag(t testing.TB) string {
-	exe := filepath.Join(t.TempDir(), "meshdiag")
-	if out, err := exec.Command("go", "build", "-o", exe, "meshdiag/cmd/meshdiag").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	t.Helper()
+	exe, err := builtMeshdiag()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return exe
 }
+
+var builtMeshdiag = sync.OnceValues(func() (string, error) {
+	exe := filepath.Join(builtOnce.dir, "meshdiag")
+	if out, err := exec.Command("go", "build", "-o", exe, "meshdiag/cmd/meshdiag").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return exe, nil
+})
 
 // verdict is a report without all but its answer.
 func verdict(r *report.Report) *report.Report {

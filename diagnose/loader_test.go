@@ -173,18 +173,20 @@ func whole(r *report.Report) string {
 	return strings.Join(text, "\n")
 }
 
+// inFolder runs ./app in its folder, by env(1), which becomes it: the tests can run beside each other.
 func inFolder(t *testing.T, dir, library string) *report.Report {
 	t.Helper()
-	t.Chdir(dir)
+	args := []string{"-C", dir}
 	if library != "" {
-		t.Setenv("LD_LIBRARY_PATH", filepath.Join(dir, library))
+		args = append(args, "LD_LIBRARY_PATH="+filepath.Join(dir, library))
 	}
-	return diagnosed(t, "./app")
+	return diagnosed(t, "/usr/bin/env", append(args, "./app")...)
 }
 
 func TestLoaderFailures(t *testing.T) {
 	for _, f := range loaderFailures {
 		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
 			w := loaderWorld{t, t.TempDir()}
 			f.make(w)
 			r := inFolder(t, w.dir, f.env)
@@ -239,6 +241,7 @@ int main(int argc, char **argv) { dlopen("libplugin.so", RTLD_NOW); fprintf(stde
 int main(void) { dlopen("libplugin.so", RTLD_NOW); fprintf(stderr, "note: %s\n", dlerror()); return 0; }`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := loaderWorld{t, t.TempDir()}
 			w.gcc(text, "app")
 			r := inFolder(t, w.dir, "")

@@ -62,11 +62,7 @@ func (w *walk) report() *report.Report {
 	for _, s := range w.fetchNotes() {
 		r.Warnings = append(r.Warnings, said(s))
 	}
-	for _, m := range w.sym.Modules() {
-		if m.Problem != "" && (m.Path != "[vdso]" || w.leadsThrough(m)) {
-			r.Warnings = append(r.Warnings, said(m.Problem))
-		}
-	}
+	r.Warnings = append(r.Warnings, w.unusable()...)
 	if files := w.unchecked(); len(files) > 0 {
 		r.Warnings = append(r.Warnings, said("Taken without a build ID to check it by: "+strings.Join(files, ", ")+"."))
 	}
@@ -75,6 +71,27 @@ func (w *walk) report() *report.Report {
 		r.Checks = append(r.Checks, report.Check{ID: x.ID, OK: x.OK, Detail: said(x.Detail)})
 	}
 	return r
+}
+
+// unusable are sentences on modules whose files are not those of the process, or not there. Those that no stack leads through
+// take one sentence together: a core from another machine may have a hundred of them.
+func (w *walk) unusable() (all []string) {
+	var aside []string
+	for _, m := range w.sym.Modules() {
+		switch {
+		case m.Problem == "" && m.Refused == "":
+		case m.Problem == "":
+			all = append(all, said(m.Refused))
+		case m.Main || w.leadsThrough(m):
+			all = append(all, said(m.Problem))
+		case m.Path != "[vdso]":
+			aside = append(aside, said(m.Problem))
+		}
+	}
+	if len(aside) > 1 {
+		return append(all, fmt.Sprintf("%d files that no stack leads through cannot be used, among them %s", len(aside), aside[0]))
+	}
+	return append(all, aside...)
 }
 
 // unchecked are the files of modules on a stack that were taken without knowing whether they are the ones that were mapped.
@@ -136,7 +153,10 @@ func (w *walk) outcome() report.Outcome {
 	}
 	r := report.Outcome{Kind: string(kind), Detail: opt(o.LaunchError)}
 	if by := w.c.SentBy(); by != "" {
-		r.Detail = opt(strings.ToUpper(by[:1]) + by[1:] + ".")
+		if !w.end.Outcome.Forwarded { // our own name begins with a small letter
+			by = strings.ToUpper(by[:1]) + by[1:]
+		}
+		r.Detail = opt(by + ".")
 	}
 	if o.End == crash.EndExit {
 		r.ExitCode = &o.ExitCode

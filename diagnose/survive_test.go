@@ -60,7 +60,7 @@ func TestStackMissing(t *testing.T) {
 	if b.ID != a.ID || b.Confidence >= a.Confidence {
 		t.Errorf("%s at %.2f, of the whole core %s at %.2f", b.ID, b.Confidence, a.ID, a.Confidence)
 	}
-	if got := evidence(&b); !strings.Contains(got, "are not in the core") || strings.Contains(got, "no test of the value") {
+	if got := evidence(&b); !strings.Contains(got, "its callers could not be read") || strings.Contains(got, "no test of the value") {
 		t.Errorf("evidence:\n%s", got)
 	}
 }
@@ -199,5 +199,50 @@ func TestThirtyTwoBit(t *testing.T) {
 	}
 	if got := strings.Join(r.Warnings, "\n"); !strings.Contains(got, "32-bit") || strings.Contains(got, "64-bit little-endian") {
 		t.Errorf("warnings %q", got)
+	}
+}
+
+// TestMissingLibraries checks that libraries that are not there take one sentence, as long as no stack leads through them.
+func TestMissingLibraries(t *testing.T) {
+	needPlainCores(t)
+	dir := t.TempDir()
+	args := []string{"-O1", "-o", filepath.Join(dir, "null"), "testdata/victims/null.c", "-Wl,--no-as-needed", "-Wl,-rpath," + dir}
+	var libs []string
+	for _, name := range []string{"one", "two", "three"} {
+		lib := filepath.Join(dir, "lib"+name+".so")
+		if out, err := exec.Command("gcc", "-shared", "-o", lib, "-x", "c", "/dev/null").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		libs = append(libs, lib)
+	}
+	if out, err := exec.Command("gcc", append(args, libs...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	core := kernelCore(t, filepath.Join(dir, "null"))
+	for _, lib := range libs {
+		if err := os.Remove(lib); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var said []string
+	for _, w := range coreReport(t, core).Warnings {
+		if strings.Contains(w, "cannot be used") {
+			said = append(said, w)
+		}
+	}
+	if len(said) != 1 || !strings.HasPrefix(said[0], "3 files that no stack leads through cannot be used, among them ") {
+		t.Errorf("warnings %q", said)
+	}
+}
+
+// TestFilesAreUnmapped checks that a report keeps no file open: whoever makes many of them would run out of mappings.
+func TestFilesAreUnmapped(t *testing.T) {
+	exe, _, _ := nullCore(t, ownNull)
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(maps), exe) {
+		t.Errorf("%s is still mapped", exe)
 	}
 }

@@ -240,17 +240,27 @@ func (v *verifier) world(ctx context.Context) {
 		v.o.Progress("the " + s.Title + " answers")
 		v.add(verified(probe.Serves(ctx, s, probe.ServerPort(s, v.env), v.pid)))
 	}
-	if v.prof == nil || v.prof.Database == nil {
+	v.database(ctx)
+}
+
+// database asks the program's database: for what the profile says, and for what its SQL names. A program of whose database
+// nothing is known has one if it has a URL.
+func (v *verifier) database(ctx context.Context) {
+	var want *profile.Database
+	var names []string
+	if v.prof != nil && v.prof.Database != nil {
+		want, names = v.prof.Database, v.prof.Database.Env
+	}
+	constants := probe.ReadConstants(v.exe)
+	url, variable := constants.DatabaseURL(v.env, names)
+	if url == "" {
+		if want != nil {
+			v.add(Verified{ID: "database-url", Detail: "no database URL was found in the program or its environment"})
+		}
 		return
 	}
 	v.o.Progress("the database has what the program needs")
-	constants := probe.ReadConstants(v.exe)
-	url, variable := constants.DatabaseURL(v.env, v.prof.Database.Env)
-	if url == "" {
-		v.add(Verified{ID: "database-url", Detail: "no database URL was found in the program or its environment"})
-		return
-	}
-	for _, c := range probe.Database(ctx, probe.Use{URL: url, Variable: variable, Want: v.prof.Database, Days: time.Now().UTC(), Constants: constants}) {
+	for _, c := range probe.Database(ctx, probe.Use{URL: url, Variable: variable, Want: want, Days: time.Now().UTC(), Constants: constants}) {
 		v.add(verified(c))
 	}
 }
@@ -362,7 +372,7 @@ func (v *verifier) story() {
 	if !v.alive {
 		alive.Detail = "it ended by itself"
 		if v.rep != nil && v.rep.Outcome.Detail != nil {
-			alive.Detail = *v.rep.Outcome.Detail
+			alive.Detail = strings.TrimSuffix(*v.rep.Outcome.Detail, ".")
 		}
 		if bad := v.reason(); bad != nil {
 			alive.Detail += ", see " + bad.ID

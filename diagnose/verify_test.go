@@ -100,6 +100,18 @@ func TestVerify(t *testing.T) {
 			t.Errorf("%v", f)
 		}
 	})
+	t.Run("own program, database by its variable", func(t *testing.T) {
+		o := ownProgram(t)
+		t.Setenv("OWN_DATABASE_URL", sound)
+		v, err := Verify(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := failures(v)
+		if len(f) != 1 || !strings.Contains(f["database-statements"], `"SELECT name FROM widgets WHERE id = $1": relation "widgets" does not exist`) {
+			t.Errorf("%v", f)
+		}
+	})
 	t.Run("no database", func(t *testing.T) {
 		f := failures(verifyWorld(t, exe, "postgres://mesh:mesh@127.0.0.1:1/mesher", ""))
 		if !strings.Contains(f["database-login"], "nobody listens on 127.0.0.1:1") || !strings.Contains(f["alive"], "it ended by itself") {

@@ -25,12 +25,14 @@ const ownServer = `
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+const char *sql = "SELECT name FROM organizations WHERE slug = $1", *more = "SELECT name FROM widgets WHERE id = $1";
 static void *work(void *arg) {
 	if (getenv("OWN_DIES")) { usleep(100000); return 0; }
 	for (;;) pause();
 }
 int main(void) {
 	setvbuf(stdout, 0, _IONBF, 0);
+	if (getenv("OWN_DATABASE_URL")) printf("own: %s, %s\n", sql, more);
 	if (!getenv("OWN_SILENT")) puts("own: configured");
 	pthread_t t;
 	pthread_create(&t, 0, work, 0);

@@ -26,6 +26,11 @@ func Report(ctx context.Context, c *crash.Crash, o Options) (*report.Report, err
 	if c.Outcome.End == crash.EndLaunchFailed {
 		return w.launchFailed(), nil
 	}
+	defer func() {
+		if w.sym != nil {
+			w.sym.Close()
+		}
+	}()
 	if err := w.names(ctx); err != nil {
 		return nil, err
 	}

@@ -85,4 +85,5 @@ const (
 	kindNoSpace     = "no-space" // also of truncated-mapping
 	kindNoProcesses = "no-processes"
 	kindStartUp     = "start-up"
+	kindCommand     = "command"
 )

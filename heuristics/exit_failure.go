@@ -46,6 +46,7 @@ func runExit(c *Case) Finding {
 	if midway {
 		c.midway(h, silent)
 	}
+	c.statusTells(h)
 	c.refusedByWorld(h)
 	c.childDied(h)
 	if h.Kind == kindChildDied {
@@ -246,6 +247,7 @@ var docExit = Doc{
 	Title: "It exited and reported a failure",
 	Kinds: map[string]string{
 		kindChildDied:   "a process that it had started died of a signal, and then it gave up",
+		kindCommand:     "a shell did not find a command, or may not execute it (status 127, 126)",
 		kindNoFiles:     "it had no file descriptor left (EMFILE, ENFILE)",
 		kindNoSpace:     "a file system has no space or no inode left (ENOSPC)",
 		kindNoProcesses: "it was refused another process or thread (EAGAIN)",

@@ -154,7 +154,7 @@ func (s stack) name(i int) string {
 	f := &s.frames[i]
 	for _, n := range []string{s.infos[i].Readable, f.Demangled, f.Symbol.Name} {
 		if n != "" {
-			return strings.TrimSuffix(strings.TrimSuffix(n, "@plt"), coldSuffix)
+			return symbols.WithoutClone(strings.TrimSuffix(n, "@plt"))
 		}
 	}
 	return "an unnamed function"

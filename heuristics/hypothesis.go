@@ -1,10 +1,8 @@
 package heuristics
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"meshdiag/crash"
 	"meshdiag/profile"
@@ -64,7 +62,7 @@ func (f Finding) ruledOut(id, format string, args ...any) Finding {
 // blame sets the code to read first: a function of the program by its raw symbol and the runtime function at the
 // boundary ("" none), with the places where both are written.
 func (c *Case) blame(h *Hypothesis, symbol, extern string) {
-	h.Blame.Symbol, h.Blame.Extern = strings.TrimSuffix(symbol, coldSuffix), extern
+	h.Blame.Symbol, h.Blame.Extern = symbols.WithoutClone(symbol), extern
 	h.Blame.Source = c.line(symbol)
 	h.look(h.Blame.Source)
 	for _, s := range []string{extern, symbol} {
@@ -73,9 +71,6 @@ func (c *Case) blame(h *Hypothesis, symbol, extern string) {
 		}
 	}
 }
-
-// coldSuffix marks the part of a function that compilers move away from the rest because it seldom runs.
-const coldSuffix = ".cold"
 
 // blameSuspect blames the frame to read first and the runtime function that it had called.
 func (c *Case) blameSuspect(h *Hypothesis) {
@@ -113,8 +108,8 @@ func (c *Case) line(symbol string) string {
 // disassemble is a command that shows the code of a function; "" when its file is not there.
 func (c *Case) disassemble(symbol string) string {
 	f := c.frameOf(symbol)
-	if cold := c.frameOf(symbol + coldSuffix); f == nil && cold != nil {
-		f, symbol = cold, symbol+coldSuffix // there it failed, and objdump knows that part by its own name only
+	if f != nil {
+		symbol = f.Symbol.Name // a part or clone of the function: objdump knows it by its own name only
 	}
 	path := c.fileOf(f)
 	if symbol == "" || path == "" {
@@ -131,11 +126,16 @@ func (c *Case) disassemble(symbol string) string {
 	return fmt.Sprintf("objdump -d --no-show-raw-insn %s %s", part, quote(path))
 }
 
-// frameOf is the innermost frame of a function in a known module, nil when the stack has none.
+// frameOf is the innermost frame of a function in a known module, or of a part or clone of it; nil when the stack has none.
 func (c *Case) frameOf(symbol string) *symbols.Frame {
 	frames := c.facts().stack.frames
 	for i := range frames {
 		if frames[i].Symbol.Name == symbol && frames[i].Module != nil {
+			return &frames[i]
+		}
+	}
+	for i := range frames {
+		if symbol != "" && symbols.WithoutClone(frames[i].Symbol.Name) == symbol && frames[i].Module != nil {
 			return &frames[i]
 		}
 	}
@@ -153,7 +153,7 @@ func (c *Case) fileOf(f *symbols.Frame) string {
 	case !f.Module.Main:
 		return f.Module.Path
 	}
-	return cmp.Or(c.Crash.Target.ExePath, c.Crash.Target.Path)
+	return c.exe()
 }
 
 // needed are the steps that make more of a core: its rest, or the file with the code that failed.

@@ -180,30 +180,32 @@ func (c *Case) suspectOrNone() string {
 // SIGXCPU, at the hard one SIGKILL.
 func (c *Case) overCPULimit(h *Hypothesis) bool {
 	o := &c.Crash.Outcome
-	if o.Limits == nil {
-		return false
-	}
-	limit, which, weight := o.Limits.CPUHard, "hard", wOverLimit
-	if o.Signal.Number == int(unix.SIGXCPU) {
+	limit, text, weight := crash.NoTimeLimit, "the kernel sends SIGXCPU for nothing but the limit of processor time (RLIMIT_CPU)", wOverLimit
+	switch {
+	case o.Signal.Number == int(unix.SIGXCPU):
 		if o.Signal.Code != crash.SIKernel {
 			return false
 		}
-		limit, which = o.Limits.CPUSoft, "soft"
-		if limit != crash.NoTimeLimit {
-			limit -= time.Second // the kernel raises it by that with each signal (linux/kernel/time/posix-cpu-timers.c)
+		if o.Limits != nil && o.Limits.CPUSoft != crash.NoTimeLimit {
+			limit = o.Limits.CPUSoft - time.Second // the kernel raises it by that with each signal (linux/kernel/time/posix-cpu-timers.c)
+			text = fmt.Sprintf("it had used %.2f s of processor time, and its soft limit is %.0f s (RLIMIT_CPU)", o.CPU.Seconds(), limit.Seconds())
 		}
-	} else if o.CPU < limit-limit/cpuSlack {
+	case o.Limits == nil || o.Limits.CPUHard == crash.NoTimeLimit || o.CPU < o.Limits.CPUHard-o.Limits.CPUHard/cpuSlack:
 		return false
-	} else if o.CPU < limit {
-		weight = wNearLimit
-	}
-	if limit == crash.NoTimeLimit {
-		return false
+	default:
+		limit = o.Limits.CPUHard
+		text = fmt.Sprintf("it had used %.2f s of processor time, and its hard limit is %.0f s (RLIMIT_CPU)", o.CPU.Seconds(), limit.Seconds())
+		if o.CPU < limit {
+			weight = wNearLimit
+		}
 	}
 	h.Kind = kindCPULimit
-	h.fact(true, "cpu-limit", "sender", weight, "it had used %.2f s of processor time, and its %s limit is %.0f s (RLIMIT_CPU)", o.CPU.Seconds(), which, limit.Seconds())
+	h.fact(true, "cpu-limit", "sender", weight, "%s", text)
 	c.blameSuspect(h)
-	h.Title = fmt.Sprintf("It used up its processor time: %.0f s are allowed (ulimit -t)", limit.Seconds())
+	h.Title = "It used up the processor time that it is allowed (ulimit -t)"
+	if limit != crash.NoTimeLimit {
+		h.Title = fmt.Sprintf("It used up its processor time: %.0f s are allowed (ulimit -t)", limit.Seconds())
+	}
 	h.Summary = "The kernel ends a process that runs for longer than its limit of processor time. Either the limit is too low for the job, or the program runs in circles."
 	if name := c.suspectOrNone(); name != "" {
 		h.Summary += " It was in " + name + " then."
@@ -219,20 +221,21 @@ const cpuSlack = 4
 // overFileSize tells of SIGXFSZ: a write beyond RLIMIT_FSIZE. The kernel sends it in the name of the process itself.
 func (c *Case) overFileSize(h *Hypothesis, s *crash.Signal) {
 	l := c.Crash.Outcome.Limits
-	if l == nil || l.FileSize == crash.NoLimit || s.PID != 0 && s.PID != c.Crash.Target.PID {
+	if s.Code != 0 || s.PID != c.Crash.Target.PID || l != nil && l.FileSize == crash.NoLimit {
 		c.sent(h, s)
 		return
 	}
 	h.Kind = kindFileSize
-	h.fact(true, "file-size-limit", "sender", wOverLimit, "files that it writes may not grow beyond %s (RLIMIT_FSIZE)", size(l.FileSize))
-	c.blameSuspect(h)
-	file := "a file"
-	for _, k := range c.Checks {
-		if k.ID == "limit-file-size" && !k.OK {
-			h.fact(true, "check-"+k.ID, "check", wCheckFailed, "%s", k.Detail)
-		}
+	limit := ""
+	if l != nil {
+		limit = ": " + size(l.FileSize)
 	}
-	h.Title = fmt.Sprintf("It wrote %s beyond the size that is allowed: %s (ulimit -f)", file, size(l.FileSize))
+	h.fact(true, "file-size-limit", "sender", wOverLimit, "the kernel sends SIGXFSZ for nothing but a write beyond the limit of a file's size%s (RLIMIT_FSIZE)", limit)
+	c.blameSuspect(h)
+	for _, k := range c.Checks {
+		h.fact(k.ID == "limit-file-size" && !k.OK, "check-"+k.ID, "check", wCheckFailed, "%s", k.Detail)
+	}
+	h.Title = "It wrote a file beyond the size that is allowed" + limit + " (ulimit -f)"
 	h.Summary = "The kernel answers a write beyond the limit of a file's size with SIGXFSZ, which ends a process that does not handle it."
 	h.next("ulimit -f unlimited   (systemd: LimitFSIZE=)", "or look why the file grows so large")
 }

@@ -132,7 +132,10 @@ func (c *Case) atImageBase(f *provenance.Fault) bool {
 	return ok && m.Path != "" && !strings.HasPrefix(m.Path, "[") && m.Offset == 0 && m.Start == f.Address
 }
 
-func (c *Case) exe() string { return or(c.Crash.Target.ExePath, c.Crash.Target.Path) }
+// exe is the path of the executable, to be typed; one that was replaced while it ran has the kernel's " (deleted)" behind it.
+func (c *Case) exe() string {
+	return or(strings.TrimSuffix(c.Crash.Target.ExePath, " (deleted)"), c.Crash.Target.Path)
+}
 
 // missingName is the symbol or library that a loader's or linker's message is about, "" when it names none.
 func missingName(line string) string {

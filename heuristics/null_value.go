@@ -39,7 +39,7 @@ func runNull(c *Case) Finding {
 			"%s was never set for the call of %s: it is what was left in the register", argument(s.arg), c.readable(s.symbol))
 	}
 	lost := c.callersMissing()
-	h.fact(lost != "", "callers-missing", "check", wCallersMissing, "%s got it from its caller, and the callers are not in the core", lost)
+	h.fact(lost != "", "callers-missing", "check", wCallersMissing, "%s got it from its caller, and its callers could not be read", lost)
 	h.fact(c.Chain != nil && c.Chain.Unchecked && lost == "", "unchecked", "check", wUnchecked, "no test of the value was found between its origin and its use")
 	h.fact(c.unreadPointer() != nil && v.result == nil, "result-dropped", "dropped", wNullButDropped,
 		"a result that should have gone there was dropped")

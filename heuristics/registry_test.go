@@ -17,7 +17,7 @@ var contract = map[string][]string{
 	idStackSmash: nil, idPastFile: {kindNoSpace}, idOverflow: {kindRecursion, kindDeepChain, kindFrameGrowth, kindSmallStack},
 	idArithmetic: nil, idMisaligned: nil, idIllegal: nil,
 	idPanic: {kindMeshPanic, kindRuntime, kindCaught, kindAllocation, kindAssertion, kindException, kindAbort},
-	idExit:  {kindChildDied, kindNoFiles, kindNoSpace, kindNoProcesses, kindStartUp}, idDatabase: {kindUnreachable, kindAuth, kindNoDatabase, kindNoSchema, kindNoExtension, kindOther},
+	idExit:  {kindChildDied, kindNoFiles, kindNoSpace, kindNoProcesses, kindStartUp, kindCommand}, idDatabase: {kindUnreachable, kindAuth, kindNoDatabase, kindNoSchema, kindNoExtension, kindOther},
 	idPort: {kindHTTP, kindWebSocket, kindOther}, idHang: {kindDeadlock, kindAbandoned, kindBlockedIO, kindSpin, kindSlow, kindNoProgress},
 	idOutOfMemory: nil, idKilled: {kindCPULimit, kindFileSize, kindSeccomp, kindTimer, kindItself}, idBrokenPipe: nil, idStale: nil,
 	idLaunch: {"not-found", "permission", "noexec", "format", "interpreter", "busy", "other"}, idUnknown: nil,

@@ -52,7 +52,7 @@ func runOverflow(c *Case) Finding {
 		}
 		h.next("give the recursion in " + who + " a condition to end, or make it a loop (only a call in tail position to itself becomes one)")
 	case kindFrameGrowth:
-		h.Title = fmt.Sprintf("Stack overflow: one frame of %s takes %s", who, size(c.largest().Bytes))
+		h.Title = fmt.Sprintf("Stack overflow: one frame of %s takes %s", who, c.largestWords())
 		h.next("move the large value in " + who + " to the heap")
 	case kindSmallStack:
 		h.Title = fmt.Sprintf("Stack overflow in %s: the stack has only %s", who, size(u.Region.Size()))
@@ -137,13 +137,22 @@ func (c *Case) staleActor() uint64 {
 	return c.Profile.Stacks.Actor
 }
 
+// largestWords is the size of the largest frame.
+func (c *Case) largestWords() string {
+	f := c.largest()
+	if f.AtLeast {
+		return "at least " + size(f.Bytes)
+	}
+	return size(f.Bytes)
+}
+
 func (c *Case) overflowShape(h *Hypothesis) {
 	u := &c.Stack
 	if r := u.Repeat; r != nil {
 		h.fact(r.Count >= manyRounds, "repeats", "shape", wRepeats, "%s, %d times, %s a round", cycleWords(len(r.Symbols)), r.Count, size(r.Bytes))
 	}
 	if h.Kind == kindFrameGrowth {
-		h.fact(true, "huge-frame", "shape", wHugeFrame, "one frame of %s takes %s of %s", c.readable(c.largest().Symbol), size(c.largest().Bytes), size(u.Region.Size()))
+		h.fact(true, "huge-frame", "shape", wHugeFrame, "one frame of %s takes %s, and its stack had %s", c.readable(c.largest().Symbol), c.largestWords(), size(u.Region.Size()))
 	}
 	h.fact(h.Kind == kindDeepChain && u.Depth >= deepStack, "deep", "shape", wDeep, "%s and no cycle", plural(u.Depth, "frame"))
 	h.fact(h.Kind == "", "unexplained", "shape", wUnexplained, "the %s that were found take up less than half of the %s that are used",
@@ -209,7 +218,7 @@ func (c *Case) ownFirst(symbols []string) string {
 // size.
 func (c *Case) largest() provenance.FrameSize {
 	for _, f := range c.Stack.Largest {
-		if f.Frame >= c.Stack.Depth-1 {
+		if f.Frame >= c.Stack.Depth-1 && !f.AtLeast {
 			continue
 		}
 		if f.Frame < len(c.Frames) && (startFrame(c.Frames[f.Frame]) || c.Frames[f.Frame].Part == profile.PartCoroutineEntry) {

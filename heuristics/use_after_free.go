@@ -16,14 +16,11 @@ func runFreed(c *Case) Finding {
 	}
 	h := hypothesis(idFreed, "")
 	h.fact(b.looks == provenance.LooksPoison, "poison", "content", wPoison, "the value is a pattern that allocators write over freed memory: %s", b.text)
-	l := c.lastLoad()
-	switch {
-	case !b.known:
-	case l != nil && l.MemOK && c.freeListLink(l.Mem, b.value):
+	if at, ok := c.freedLink(); ok && at != 0 {
 		h.fact(true, "free-list-link", "content", wFreeListLink,
-			"the word at %s is a protected free-list link of glibc: the object that it was read from is freed", hex(l.Mem))
-	case !b.index:
-		h.fact(c.linkOfHeap(b.value), "free-list-value", "content", wFreeListLink,
+			"the word at %s is a protected free-list link of glibc: the object that it was read from is freed", hex(at))
+	} else if ok {
+		h.fact(true, "free-list-value", "content", wFreeListLink,
 			"the value (%s) is what a protected free-list link of glibc looks like in this heap: it was read from an object that is freed", hex(b.value))
 	}
 	c.blameOrigin(h)
@@ -31,6 +28,19 @@ func runFreed(c *Case) Finding {
 	h.Summary = "What was read out of the object is what an allocator leaves in freed memory. " + c.originSentence()
 	h.next("find who frees the object while " + c.readable(h.Blame.Symbol) + " still uses it: run it under valgrind, or build with -fsanitize=address")
 	return finding(h)
+}
+
+// freedLink reports whether the bad value is a link of glibc's free lists, and where it stands; at is 0 when only the value
+// tells.
+func (c *Case) freedLink() (at uint64, ok bool) {
+	b, l := c.facts().bad, c.lastLoad()
+	switch {
+	case b == nil || !b.known:
+		return 0, false
+	case l != nil && l.MemOK && c.freeListLink(l.Mem, b.value):
+		return l.Mem, true
+	}
+	return 0, !b.index && c.linkOfHeap(b.value)
 }
 
 // pageShift is the shift of glibc's safe linking (malloc.c, PROTECT_PTR): a link is stored as (its address >> 12) ^ next.

@@ -335,6 +335,8 @@ const (
 	wChildGone     = 0.3  // the same by SIGKILL, which parents use
 	wChildStarved  = 2.6  // the kernel's log says that it ended the child for want of memory
 	wChildKilled   = -1.5 // that child it had ended itself
+	wCommandWords  = 2.6  // a shell's words and its status for a command that it cannot run
+	wConvention    = 0.3  // 128 plus the number of a signal
 	wMidway        = 1.0  // its start-up was not complete
 	wWasFailing    = -1.5 // it had said that something failed
 	wWasStuck      = -3.0 // its threads waited for each other

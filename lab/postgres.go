@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -35,6 +36,9 @@ type Postgres struct {
 	change Change
 	psql   string
 	worlds atomic.Int64
+
+	backup    sync.Once
+	backupErr error
 }
 
 const (
@@ -143,7 +147,7 @@ func (pg *Postgres) launch(server, data string) error {
 	defer log.Close()
 	settings := []string{"-D", data, "-k", pg.Dir, "-p", strconv.Itoa(pg.Port), "-h", "127.0.0.1"}
 	for _, s := range []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200",
-		"shared_buffers=32MB", "autovacuum=off", "logging_collector=off", "timezone=UTC", "wal_level=replica", "max_wal_senders=8", "wal_keep_size=256MB"} {
+		"shared_buffers=32MB", "autovacuum=off", "logging_collector=off", "timezone=UTC", "wal_level=replica", "max_wal_senders=2"} {
 		settings = append(settings, "-c", s)
 	}
 	for _, s := range pg.change.Settings {

@@ -170,6 +170,22 @@ func observe(r io.ReaderAt, size uint64, h *headers, n *notes, written time.Time
 	return c
 }
 
+// processID is the number of the process, 0 unknown. Where NT_PRPSINFO does not tell, it is the lowest of its threads': the first
+// thread has it, and numbers rise. That takes all of them.
+func processID(n *notes) int {
+	if n.process != nil {
+		return int(n.process.PID)
+	}
+	if n.lost {
+		return 0
+	}
+	pid := n.threads[0].TID
+	for i := range n.threads {
+		pid = min(pid, n.threads[i].TID)
+	}
+	return pid
+}
+
 // threads orders the threads as crash.Crash wants them; the kernel writes the one that died first.
 func threads(c *crash.Crash, n *notes) {
 	c.Outcome.End = crash.EndRunning
@@ -177,10 +193,7 @@ func threads(c *crash.Crash, n *notes) {
 		return
 	}
 	died := n.threads[0].TID
-	c.Target.PID = died
-	if n.process != nil {
-		c.Target.PID = int(n.process.PID)
-	}
+	c.Target.PID = processID(n)
 	c.Threads = n.threads
 	sort.SliceStable(c.Threads, func(i, j int) bool {
 		a, b := &c.Threads[i], &c.Threads[j]

@@ -43,6 +43,7 @@ type notes struct {
 	files    []fileRange
 	seen     *ownNote // nil when the core is not meshdiag's
 	cut      bool     // the notes end too early
+	lost     bool     // there were more notes than were read
 	problems []string
 }
 
@@ -86,7 +87,7 @@ func (n *notes) readSegment(r io.ReaderAt, s segment) {
 			if !n.cut {
 				n.problem("the notes are cut short at file offset %#x", off)
 			}
-			n.cut = true
+			n.cut, n.lost = true, true
 			return
 		}
 		le := binary.LittleEndian
@@ -95,6 +96,7 @@ func (n *notes) readSegment(r io.ReaderAt, s segment) {
 		next := desc + align4(descsz)
 		if namesz > 256 || descsz > maxNote || next > end+3 {
 			n.problem("the notes are damaged at file offset %#x: a note claims %d bytes", off, descsz)
+			n.lost = true
 			return
 		}
 		n.readNote(r, kind, desc, descsz)
@@ -120,7 +122,7 @@ func (n *notes) readNote(r io.ReaderAt, kind uint32, off, size uint64) {
 	b = b[:got]
 	if err != nil {
 		n.problem("the notes are cut short at file offset %#x, in one of %d bytes", off+uint64(got), size)
-		n.cut = true
+		n.cut, n.lost = true, true
 	}
 	switch kind {
 	case ntPrstatus:

@@ -261,3 +261,28 @@ func TestDamagedFileList(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoseThread checks that the thread that died is taken for the main one only where the core tells.
+func TestWhoseThread(t *testing.T) {
+	whole := openCore(t, needCore(t)).Target.PID
+	b := coreBytes(t)
+	c, err := readBytes(withoutNote(t, bytes.Clone(b), ntPrpsinfo))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Crash.Target.PID; got != whole {
+		t.Errorf("process %d, want %d: the thread that is there from the start has the lowest number", got, whole)
+	}
+	second := 0 // where the second note, NT_PRPSINFO, begins
+	eachNote(t, b, func(head, _ []byte) {
+		if binary.LittleEndian.Uint32(head[8:]) == ntPrpsinfo {
+			second = bytes.Index(b, head)
+		}
+	})
+	if c, err = readBytes(b[:second]); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Crash.Target.PID; got != 0 || c.Crash.IsLeader(c.Crash.FocusThread()) {
+		t.Errorf("process %d, and nothing tells", got)
+	}
+}

@@ -88,14 +88,20 @@ func (in *inside) counts(ctx context.Context, l *lacking) bool {
 	last := l.name[strings.LastIndexByte(l.name, '.')+1:]
 	switch l.err.Code {
 	case stateUndefinedTable:
-		if strings.HasPrefix(last, "pg_") || strings.HasPrefix(last, "sqlite_") || strings.HasPrefix(l.name, "information_schema.") ||
+		if l.err.Routine != "parserOpenTable" {
+			return false // an alias that no FROM clause has: a piece
+		}
+		if strings.HasPrefix(last, "pg_") || strings.HasPrefix(l.name, "information_schema.") ||
 			slices.Contains(in.missing, last) || in.constants.creates(last) {
 			return false
 		}
 		return !in.piece(ctx, l, last)
 	case stateUndefinedColumn:
 		t := tableOf(l.sql)
-		return !in.constants.creates(last) && (t == "" || !in.constants.creates(t)) && !strings.HasPrefix(t, "pg_")
+		if t == "" {
+			return false // columns of no table: a piece, or English
+		}
+		return !in.constants.creates(last) && !in.constants.creates(t) && !strings.HasPrefix(t, "pg_")
 	case stateUndefinedFunction:
 		if strings.HasPrefix(last, "pg_") || in.constants.creates(last) {
 			return false

@@ -30,7 +30,11 @@ const char *all[] = {
 	"CREATE TEMP TABLE scratch (n int)",
 	"SELECT extra FROM issues WHERE n = 1",
 	"ALTER TABLE issues ADD COLUMN extra int",
-	"SELECT name FROM sqlite_master WHERE name = 'x'",
+	"SELECT LINE",
+	"SELECT c.relname, n.nspname",
+	"SELECT %s FROM nowhere WHERE n = 1",
+	"WITH early (a, b) AS (SELECT 1, 2)",
+	"SELECT a FROM early WHERE a = 1",
 	"SELECT * FROM users WHERE email = ?",
 	"UPDATE users SET email = $1",
 	"SELECT crypt($1, gen_salt('md5'))",
@@ -72,9 +76,11 @@ func TestStatements(t *testing.T) {
 		not  []string
 	}{
 		{"C", compileC(t, sqlInC), []string{"SELECT id, message FROM events WHERE project = $1", "UPDATE failed"},
-			[]string{"Select a file from the list below", "CREATE TEMP TABLE scratch (n int)"}},
+			[]string{"Select a file from the list below", "CREATE TEMP TABLE scratch (n int)", "SELECT %s FROM nowhere WHERE n = 1",
+				"SELECT * FROM users WHERE email = ?"}},
 		{"Rust", compileRust(t, sqlInRust), rust, nil},
 		{"Rust, optimised", compileRust(t, sqlInRust, "-O"), rust, nil},
+		{"for SQLite", compileC(t, `const char *all[] = {"SELECT name FROM sqlite_master", "SELECT id FROM crates WHERE n = 1"}; int main(int c, char **v) { return all[c][0]; }`), nil, nil},
 		{"no program", "/nonexistent", nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

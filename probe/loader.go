@@ -36,8 +36,8 @@ type loaderProbe struct {
 // this machine has what was missing. Nothing is executed.
 func Loader(ctx context.Context, f LoaderFailure, w *loader.World) []Check {
 	if f.Program != "" { // a program that the target started, or the target
-		if path := filepath.Join(w.Dir, f.Program); filepath.IsAbs(f.Program) || isELF(path) {
-			w.Program = f.Program
+		if path := w.Abs(f.Program); isELF(path) {
+			w.Program = path
 		}
 	}
 	p := loaderProbe{ctx: ctx, f: f, w: w}
@@ -72,7 +72,7 @@ func (p *loaderProbe) needs(name string) (by string, found loader.Found) {
 	}
 	var chain []*loader.File
 	for _, path := range []string{p.f.By, p.w.Program} {
-		if f, err := loader.Open(path); path != "" && err == nil {
+		if f, err := loader.Open(p.w.Abs(path)); path != "" && err == nil {
 			chain = append(chain, f)
 			break
 		}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,53 +15,60 @@ const (
 	maxStatement  = 8 << 10
 	maxStatements = 128
 	createsWithin = 64 // bytes between CREATE and the name of what is created
+	namesWithin   = 512
 )
 
 // verbs begin the statements that a server can analyse without running them.
 var verbs = []string{"SELECT", "INSERT INTO", "UPDATE", "DELETE FROM", "WITH", "MERGE INTO"}
 
 // Statements are the constants that read like whole SQL statements, in the order of their addresses. A constant counts
-// only where its end is known: by the length that code or a table holds beside its address, or by a NUL on both sides.
+// only where its end is known: by the length that code or a table holds beside its address, if another constant or nothing
+// begins there, or by a NUL on both sides. A program that has SQL for SQLite has none here: whose a statement is cannot be
+// told.
 func (c *Constants) Statements() []string {
-	ends := map[uint64]int{} // length by address; 0: another constant begins here
+	if c.contains([]byte("sqlite_master")) {
+		return nil
+	}
+	lengths := map[uint64][]int{} // by address: what may be its length
 	for addr, h := range c.held {
-		if data := c.at(addr); data != nil {
-			ends[addr] = 0
-			if h.length <= min(maxStatement, uint64(len(data))) && isStatement(data[:h.length]) {
-				ends[addr] = int(h.length)
-			}
+		if c.at(addr) != nil {
+			lengths[addr] = append(lengths[addr], int(min(h.length, maxStatement+1)))
 		}
 	}
 	for l := range c.loads() {
 		data := c.at(l.addr)
-		if data == nil || ends[l.addr] > 0 {
+		if data == nil {
 			continue
 		}
-		ends[l.addr] = 0
+		lengths[l.addr] = append(lengths[l.addr], 0)
 		if beginsLikeSQL(data) {
-			for _, n := range l.numbers(l.addr) {
-				if n <= len(data) && n <= maxStatement && isStatement(data[:n]) {
-					ends[l.addr] = n
-					break
-				}
-			}
+			lengths[l.addr] = append(lengths[l.addr], l.numbers(l.addr)...)
 		}
 	}
-	begins := make([]uint64, 0, len(ends))
-	for addr := range ends {
-		begins = append(begins, addr)
-	}
-	slices.Sort(begins)
+	begins := slices.Sorted(maps.Keys(lengths))
 	var all []string
 	for _, addr := range begins {
-		if n := ends[addr]; n > 0 {
-			all = add(all, string(c.at(addr)[:n]))
+		data := c.at(addr)
+		for _, n := range lengths[addr] {
+			if n > 0 && n <= len(data) && isStatement(data[:n]) && ends(data, n, lengths, addr) {
+				all = add(all, string(data[:n]))
+				break
+			}
 		}
 	}
 	for _, p := range c.data {
 		all = p.terminated(all, begins)
 	}
 	return all
+}
+
+// ends reports whether a constant can end after n bytes: its section, or at a NUL, or where another one begins.
+func ends(data []byte, n int, begins map[uint64][]int, addr uint64) bool {
+	if n == len(data) || data[n] == 0 {
+		return true
+	}
+	_, another := begins[addr+uint64(n)]
+	return another
 }
 
 func add(all []string, s string) []string {
@@ -108,9 +116,15 @@ func isStatement(text []byte) bool {
 	if bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' && r != '\r' || r == 0x7f }) {
 		return false
 	}
+	if template.Match(text) {
+		return false
+	}
 	first := bytes.TrimLeft(text, " \t\r\n")
 	return first[0] >= 'A' && first[0] <= 'Z' && first[1] >= 'A' && first[1] <= 'Z' || bytes.ContainsAny(text, "$=*(")
 }
+
+// template is text that is no SQL yet: printf's conversions, format's braces, and the placeholders of other databases.
+var template = regexp.MustCompile(`%[-+ #0]?[0-9.]*(?:l{0,2}[diuxs]|[cfgqQwz])|\{\w*\}|\?(?:\d|\s*(?:[,);]|$|AND\b|OR\b|and\b|or\b))`)
 
 func beginsLikeSQL(data []byte) bool {
 	data = bytes.TrimLeft(data[:min(len(data), 64)], " \t\r\n")
@@ -125,6 +139,9 @@ func beginsLikeSQL(data []byte) bool {
 // makes is how SQL that makes a table, view or column begins, up to its name.
 var makes = regexp.MustCompile(`(?i)(\bCREATE\s+(\w+\s+){1,4}|\bADD\s+(COLUMN\s+)?|\bINTO\s+TEMP(ORARY)?\s+(TABLE\s+)?)(IF\s+NOT\s+EXISTS\s+)?("?\w+"?\.)?"?$`)
 
+// names is what follows the name of a common table expression.
+var names = regexp.MustCompile(`^"?\s*(\([\w\s,"]*\)\s*)?(?i:AS)\s+(?i:(NOT\s+)?MATERIALIZED\s+)?\(`)
+
 // creates reports whether the program holds SQL that makes a table or column of that name by itself: where it is missing,
 // the program may just not have come that far.
 func (c *Constants) creates(name string) bool {
@@ -135,7 +152,8 @@ func (c *Constants) creates(name string) bool {
 				break
 			}
 			lo, hi := at+i, at+i+len(name)
-			if (hi == len(p.data) || !wordByte(p.data[hi])) && makes.Match(p.data[max(0, lo-createsWithin):lo]) {
+			if (hi == len(p.data) || !wordByte(p.data[hi])) &&
+				(makes.Match(p.data[max(0, lo-createsWithin):lo]) || names.Match(p.data[hi:min(len(p.data), hi+namesWithin)])) {
 				return true
 			}
 			at = hi

@@ -43,6 +43,10 @@ func (a *Analyzer) StackUse(t *crash.Thread, st *symbols.Stack, f *Fault) StackU
 		u.Used = m.End - rsp
 	}
 	u.Overflow = a.overflows(&u, rsp, f)
+	if st != nil && len(u.Largest) == 0 && len(st.Frames) > 0 && u.Left < -mainStackGap {
+		// No call gets across the guard: the function that runs went there in one step.
+		u.Largest = append(u.Largest, FrameSize{Symbol: st.Frames[0].Symbol.Name, Bytes: uint64(-u.Left), AtLeast: true})
+	}
 	return u
 }
 
@@ -66,14 +70,25 @@ func (a *Analyzer) ownStack(t *crash.Thread, st *symbols.Stack) *crash.Mapping {
 	if m := a.stackAround(t.Regs.RSP); m != nil {
 		return m
 	}
-	if st == nil {
-		return nil
-	}
-	for i := range st.Frames {
+	for i := 0; st != nil && i < len(st.Frames); i++ {
 		if fr := &st.Frames[i]; fr.CFA.Known {
 			if m := a.mapping(fr.CFA.Value - 1); m != nil && writable(m) {
 				return m
 			}
+		}
+	}
+	return a.stackAbove(t)
+}
+
+// stackAbove is the thread's first stack when rsp has run out of it at the low end: the kernel's for the first thread, else
+// the one whose top holds the thread's control block (glibc, nptl/allocatestack.c).
+func (a *Analyzer) stackAbove(t *crash.Thread) *crash.Mapping {
+	for i := range a.crash.Mappings {
+		m := &a.crash.Mappings[i]
+		first := a.crash.IsLeader(t) && m.Path == "[stack]"
+		other := !a.crash.IsLeader(t) && m.Path == "" && t.Regs.FSBase != 0 && m.Contains(t.Regs.FSBase)
+		if (first || other) && writable(m) && t.Regs.RSP < m.Start && m.Start-t.Regs.RSP < maxLocal {
+			return m
 		}
 	}
 	return nil

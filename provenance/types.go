@@ -285,7 +285,8 @@ type StackUse struct {
 
 // FrameSize is one frame's stack use.
 type FrameSize struct {
-	Frame  int
-	Symbol string
-	Bytes  uint64
+	AtLeast bool // the frame's upper end is not known: so far rsp has left the stack
+	Frame   int
+	Symbol  string
+	Bytes   uint64
 }

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/ianlancetaylor/demangle"
 )
@@ -54,6 +55,23 @@ func sourceName(symbol string) string {
 	}
 	name, _ := Demangle(symbol)
 	return name
+}
+
+// clonePattern is what compilers append to the names of the parts and clones that they make of a function (gcc
+// clone_function_name; LLVM's promotion of local names).
+var clonePattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:\.(?:cold|(?:part|isra|constprop|lto_priv|llvm)\.[0-9]+))+$`)
+})
+
+// WithoutClone cuts off a raw symbol what the compiler appended to it: what is left is the function of the source.
+func WithoutClone(symbol string) string {
+	if !strings.Contains(symbol, ".") {
+		return symbol
+	}
+	if at := clonePattern().FindStringIndex(symbol); at != nil && at[0] > 0 {
+		return symbol[:at[0]]
+	}
+	return symbol
 }
 
 // splitSuffix cuts what linkers and compilers append: "@plt" and ".cold" are kept apart for people, numbered clones of

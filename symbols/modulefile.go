@@ -31,6 +31,9 @@ func (s *Symbolizer) attachFile(m *Module) bool {
 		if m.img == nil && path.name == m.Path && !deleted && errors.Is(err, errNotELF) {
 			return false
 		}
+		if path.given && !errors.Is(err, fs.ErrNotExist) {
+			m.Refused = sentence(path.name, err)
+		}
 		if problem == "" || !errors.Is(err, fs.ErrNotExist) {
 			problem = sentence(path.name, err)
 		}
@@ -60,18 +63,19 @@ func (m *Module) File() string {
 
 // candidate is a place where a module's file may be.
 type candidate struct {
-	name string
-	same bool // it is the very file that is mapped, however it is named now
+	name  string
+	same  bool // it is the very file that is mapped, however it is named now
+	given bool // the user said that it is there
 }
 
 func (s *Symbolizer) candidates(m *Module, deleted bool) []candidate {
 	var out []candidate
 	live := s.crash.Target.Source == crash.SourceLive && s.crash.Target.PID > 0
 	if m.Main && s.opts.Exe != "" {
-		out = append(out, candidate{name: s.opts.Exe})
+		out = append(out, candidate{name: s.opts.Exe, given: true})
 	}
 	if s.opts.Sysroot != "" {
-		out = append(out, candidate{name: filepath.Join(s.opts.Sysroot, m.Path)})
+		out = append(out, candidate{name: filepath.Join(s.opts.Sysroot, m.Path), given: true})
 	}
 	out = append(out, candidate{name: m.Path, same: live && !deleted})
 	if !live {

@@ -289,3 +289,16 @@ func TestDemangle(t *testing.T) {
 		}
 	}
 }
+
+func TestWithoutClone(t *testing.T) {
+	for symbol, want := range map[string]string{
+		"count": "count", "count.constprop.0": "count", "main.cold": "main", "f.part.0.cold": "f", "g.isra.0.part.3": "g",
+		"_ZN3std2rt4main17h0123456789abcdefE.llvm.5579":                      "_ZN3std2rt4main17h0123456789abcdefE",
+		"_ZN4core3ptr28drop_in_place$LT$deep..L$GT$$GT$17h008ccb54694b8a7dE": "_ZN4core3ptr28drop_in_place$LT$deep..L$GT$$GT$17h008ccb54694b8a7dE",
+		"kept.cold.not": "kept.cold.not", ".cold": ".cold", "": "",
+	} {
+		if got := WithoutClone(symbol); got != want {
+			t.Errorf("%s: %s, want %s", symbol, got, want)
+		}
+	}
+}

@@ -146,20 +146,18 @@ func (t *symbolTable) sort(entries []symEntry) []symEntry {
 	return out
 }
 
-// order sorts by address, then the better name last: sized before unsized, functions before labels, global before
-// weak before local, and of equals the one with fewer leading underscores.
+// order sorts by address, then the better name last: sized before unsized, functions before labels, the one with fewer
+// leading underscores (fopen before _IO_new_fopen), global before weak before local, the shorter one (fopen before fopen64).
 func (t *symbolTable) order(a, b symEntry) int {
 	if a.value != b.value {
 		return cmp.Compare(a.value, b.value)
 	}
-	if c := cmp.Compare(t.rank(a), t.rank(b)); c != 0 {
-		return c
-	}
-	if c := cmp.Compare(t.underscores(b), t.underscores(a)); c != 0 {
-		return c
-	}
-	return cmp.Compare(b.name, a.name)
+	return cmp.Or(cmp.Compare(t.rank(a)&^bindingRank, t.rank(b)&^bindingRank), cmp.Compare(t.underscores(b), t.underscores(a)),
+		cmp.Compare(t.rank(a), t.rank(b)), cmp.Compare(len(t.nameBytes(b.name)), len(t.nameBytes(a.name))), cmp.Compare(b.name, a.name))
 }
+
+// bindingRank are the bits of a rank that tell the binding.
+const bindingRank = 3
 
 func (t *symbolTable) rank(e symEntry) int {
 	r := 0

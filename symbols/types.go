@@ -116,6 +116,7 @@ type Module struct {
 	Ranges  []crash.Range
 	Main    bool   // the executable
 	Problem string // why the file on disk cannot be used (missing, deleted, other build ID); "" when it is used
+	Refused string // why a file that the user gave for it is not used, whether another was found or not
 	// Verified is true when the file on disk is known to be the mapped one: same build ID, or the very same file of a
 	// living process. False with an empty Problem means that the process's memory did not tell (a core without it).
 	Verified bool

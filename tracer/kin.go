@@ -1,7 +1,6 @@
 package tracer
 
 import (
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -17,18 +16,9 @@ const (
 
 // look describes a process; one that is gone has an id only.
 func look(pid int) crash.OtherProcess {
-	p := crash.OtherProcess{PID: pid, UID: -1}
-	p.Name = comm(pid)
+	p := crash.OtherProcess{PID: pid, Name: comm(pid)}
 	if data, err := procFile(pid, "cmdline"); err == nil && len(data) > 0 {
 		p.Args = splitNUL(data[:min(len(data), maxArgBytes)])
-	}
-	if status, err := procFile(pid, "status"); err == nil {
-		p.PPID, _ = statusNumber(status, "PPid")
-	}
-	if st, err := os.Stat("/proc/" + strconv.Itoa(pid)); err == nil {
-		if sys, ok := statUID(st); ok {
-			p.UID = sys
-		}
 	}
 	return p
 }

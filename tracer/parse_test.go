@@ -242,6 +242,10 @@ func FuzzParseProc(f *testing.F) {
 	f.Add([]byte("1 (x) S 1"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		parseState(data)
+		parseCPU(data)
+		if _, text := kmsgRecord(string(data)); text != "" {
+			oomVictim(text)
+		}
 		statusNumber(data, "Tgid")
 		statusMask(data, "SigCgt")
 		if aux := parseAuxv(data); len(aux) > len(data)/16 {

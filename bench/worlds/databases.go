@@ -160,20 +160,13 @@ func (s *site) on(name string, change lab.Change) error {
 	return nil
 }
 
-// strict is a server that demands TLS for database mesher and has few connections.
-func (s *site) strict() (*lab.Postgres, error) {
-	return s.clone(s.ctx, "strict", func() (lab.Change, error) {
-		cert, key, err := selfSigned()
-		return lab.Change{
-			Settings: []string{"ssl=on", "max_connections=5", "superuser_reserved_connections=3", "max_wal_senders=0"},
-			Files: map[string][]byte{"server.crt": cert, "server.key": key, "pg_hba.conf": []byte(
-				"local all all trust\nhostssl mesher all all scram-sha-256\nhost mesher_template all all scram-sha-256\n")},
-		}, err
-	})
-}
-
+// tlsWanted is a server that lets nobody in without TLS.
 func tlsWanted(s *site) error {
-	pg, err := s.strict()
+	pg, err := s.clone(s.ctx, "TLS", func() (lab.Change, error) {
+		cert, key, err := selfSigned()
+		return lab.Change{Settings: []string{"ssl=on"}, Files: map[string][]byte{"server.crt": cert, "server.key": key,
+			"pg_hba.conf": []byte("local all all trust\nhostssl all all all scram-sha-256\n")}}, err
+	})
 	if err != nil {
 		return err
 	}
@@ -183,18 +176,23 @@ func tlsWanted(s *site) error {
 
 // crowded is a server whose last connections somebody holds.
 func crowded(s *site) error {
-	pg, err := s.strict()
+	pg, err := s.clone(s.ctx, "crowded", func() (lab.Change, error) {
+		return lab.Change{Settings: []string{"max_connections=5", "superuser_reserved_connections=3", "max_wal_senders=0"}}, nil
+	})
 	if err != nil {
 		return err
 	}
-	for range 2 {
-		release, err := hold(s, pg, "mesher_template", "SELECT 1")
-		if err != nil {
+	for held, begin := 0, time.Now(); held < 2; {
+		release, err := hold(s, pg, "mesher", "SELECT 1")
+		switch {
+		case err == nil:
+			held++
+			s.later(release)
+		case time.Since(begin) > 5*time.Second: // the session that saw the server come up may take a moment to end
 			return err
 		}
-		s.later(release)
 	}
-	s.database(pg.URL("mesh", "mesh", "mesher_template"))
+	s.database(pg.URL("mesh", "mesh", "mesher"))
 	return nil
 }
 
@@ -228,7 +226,7 @@ func full(s *site) error {
 		return errNotHere{"mounting a small disk: " + err.Error()}
 	}
 	s.later(func() {
-		pg.Stop()
+		s.drop("full disk")
 		_ = unix.Unmount(disk, unix.MNT_DETACH)
 		_ = os.RemoveAll(pg.Dir)
 	})

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -19,11 +21,15 @@ func main() {
 	log.SetPrefix("worlds: ")
 	meshdiag := flag.String("meshdiag", "bin/meshdiag", "the meshdiag binary to ask")
 	only := flag.String("world", "", "run only worlds whose name contains this")
+	runs := flag.Int("runs", 3, "runs of each world; the times are of the middle one")
 	keep := flag.String("keep", "", "folder that keeps every report as NAME.json")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	ok, err := run(ctx, *meshdiag, *only, *keep)
+	if *runs < 1 {
+		log.Fatal("-runs must be at least 1")
+	}
+	ok, err := run(ctx, *meshdiag, *only, *keep, *runs)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -33,7 +39,7 @@ func main() {
 }
 
 // run goes through the worlds one after the other, so that the times are those of a machine that does nothing else.
-func run(ctx context.Context, meshdiag, only, keep string) (ok bool, err error) {
+func run(ctx context.Context, meshdiag, only, keep string, runs int) (ok bool, err error) {
 	exe, err := filepath.Abs(meshdiag)
 	if err != nil {
 		return false, err
@@ -56,7 +62,7 @@ func run(ctx context.Context, meshdiag, only, keep string) (ok bool, err error) 
 		if !strings.Contains(w.name, only) {
 			continue
 		}
-		a, err := s.ask(ctx, w)
+		a, err := middle(runs, func() (*answer, error) { return s.ask(ctx, w) })
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "WRONG %s: %v\n", w.name, err)
 			ok = false
@@ -73,13 +79,27 @@ func run(ctx context.Context, meshdiag, only, keep string) (ok bool, err error) 
 		if !strings.Contains(f.ID, only) {
 			continue
 		}
-		a, err := s.askSick(ctx, f)
+		a, err := middle(runs, func() (*answer, error) { return s.askSick(ctx, f) })
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", f.ID, err)
 		}
 		ok = a.row(&world{name: f.Title}) && ok
 	}
 	return ok, ctx.Err()
+}
+
+// middle asks several times and gives the answer that took neither longest nor shortest, or the first one that is wrong.
+func middle(runs int, ask func() (*answer, error)) (*answer, error) {
+	var all []*answer
+	for range runs {
+		a, err := ask()
+		if err != nil || len(a.wrong) > 0 || a.unmade != "" {
+			return a, err
+		}
+		all = append(all, a)
+	}
+	slices.SortFunc(all, func(a, b *answer) int { return cmp.Compare(a.took, b.took) })
+	return all[len(all)/2], nil
 }
 
 // row prints one line of the table, and on stderr what is wrong with it.

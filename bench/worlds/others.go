@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"meshdiag/lab"
 )
 
@@ -87,6 +89,32 @@ func noRuntime(s *site) error {
 	return os.Remove(lib)
 }
 
+// otherLibc is a program that asks for the loader of another C library, as one built on such a system does.
+func otherLibc(s *site) error {
+	source := filepath.Join(s.folder, "main.c")
+	if err := os.WriteFile(source, []byte("int main(void) { return 0; }"), 0o644); err != nil {
+		return err
+	}
+	s.Path = filepath.Join(s.folder, "server")
+	return tool("gcc", "-o", s.Path, source, "-Wl,--dynamic-linker=/lib/ld-musl-elsewhere.so.1")
+}
+
+func notExecutable(s *site) error {
+	if err := s.copied(s.folder); err != nil {
+		return err
+	}
+	return os.Chmod(s.Path, 0o644)
+}
+
+// noexec is a file system from which nothing may be executed.
+func noexec(s *site) error {
+	if err := unix.Mount("tmpfs", s.folder, "tmpfs", unix.MS_NOEXEC, "size=32m,mode=0755"); err != nil {
+		return errNotHere{"mounting a file system: " + err.Error()}
+	}
+	s.later(func() { _ = unix.Unmount(s.folder, unix.MNT_DETACH) })
+	return s.copied(s.folder)
+}
+
 // stale is a program three days older than the runtime archive beside it, and its database is down as well.
 func stale(s *site) error {
 	if err := s.copied(s.folder); err != nil {
@@ -112,6 +140,13 @@ func tool(name string, args ...string) error {
 	if err != nil {
 		return &exec.Error{Name: name + ": " + string(out), Err: err}
 	}
+	return nil
+}
+
+// memory limits the address space of the running program to a little more than it uses, then asks for something.
+func memory(s *site) error {
+	s.Fault.Trigger = lab.Trigger{LimitMiB: 4, HTTP: []string{`POST /events {"project":"website","level":"info","message":"{{abcdefghijklmnopqrstuvwxyz0123 *2500}}"}`}}
+	s.stall = 5 * time.Second
 	return nil
 }
 

@@ -56,6 +56,10 @@ func newStage(ctx context.Context, meshdiag string) (*stage, error) {
 		s.close()
 		return nil, err
 	}
+	if err := s.pg.Backup(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -83,6 +87,14 @@ func (s *stage) clone(ctx context.Context, name string, change func() (lab.Chang
 		}
 	})
 	return c.pg, c.err
+}
+
+// drop ends a clone that no later world can use.
+func (s *stage) drop(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clones[name].pg.Stop()
+	delete(s.clones, name)
 }
 
 // site is one world while it is being made.

@@ -72,12 +72,20 @@ var worlds = []world{
 		cause: "port-in-use/http", says: "below 1024: only root", typed: "choose a higher port"},
 
 	{name: "shared runtime older than the program", make: oldRuntime, absent: "mesh_pool_execute",
-		cause: "missing-extern/load", says: "mesh_pool_execute", typed: "ldd -r"},
+		cause: "missing-extern/load", says: "mesh_pool_execute", typed: "nm -D --defined-only"},
 	{name: "shared library gone", make: noRuntime, absent: "libmesh_extra.so",
-		cause: "missing-extern/load", says: "libmesh_extra.so", typed: "ldd"},
+		cause: "missing-extern/load", says: "libmesh_extra.so", typed: "LD_LIBRARY_PATH"},
 	{name: "program older than its runtime archive, and no server", make: stale,
 		cause: "database/unreachable", says: "libmesh_rt.a by 3 days", typed: "createuser"},
 
+	{name: "no execute permission", make: notExecutable,
+		cause: "launch-failed/permission", says: "no execute permission is set", typed: "chmod +x"},
+	{name: "file system mounted noexec", make: noexec,
+		cause: "launch-failed/noexec", says: "mounted noexec", typed: "findmnt -T"},
+	{name: "built for another C library", make: otherLibc,
+		cause: "launch-failed/interpreter", says: "needs the dynamic loader /lib/ld-musl-elsewhere.so.1, which does not exist", typed: ""},
+	{name: "address space limited", make: memory,
+		cause: "out-of-memory", says: "address space", typed: "ulimit -v"},
 	{name: "killed by SIGKILL from outside", make: killed("SIGKILL"),
 		cause: "killed", says: "ended by SIGKILL", typed: ""},
 }

@@ -54,7 +54,7 @@ func configured(path, dir string, left *int) bool {
 // Resolve is the file behind a name that the loader printed: a path, or a library's name.
 func (w *World) Resolve(name string) string {
 	if strings.Contains(name, "/") {
-		return w.abs(name)
+		return w.Abs(name)
 	}
 	for _, n := range w.Tree() {
 		if n.Name == name && n.Found.Path != "" {

@@ -36,7 +36,7 @@ func (w *World) folders() []string {
 		seen[real] = true
 		out = append(out, filepath.Clean(dir))
 	}
-	for _, base := range []string{filepath.Dir(w.abs(w.Program)), w.Dir} {
+	for _, base := range []string{filepath.Dir(w.Abs(w.Program)), w.Dir} {
 		for _, dir := range nearby {
 			add(filepath.Join(base, dir))
 		}
@@ -57,7 +57,8 @@ func (w *World) folders() []string {
 	return out
 }
 
-func (w *World) abs(path string) string {
+// Abs is a path as the process means it.
+func (w *World) Abs(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}
@@ -136,7 +137,7 @@ func (w *World) Definer(ctx context.Context, name, version string, except map[st
 			out = append(out, path)
 		}
 	}
-	for _, base := range []string{filepath.Dir(w.abs(w.Program)), w.Dir} {
+	for _, base := range []string{filepath.Dir(w.Abs(w.Program)), w.Dir} {
 		for _, dir := range nearby {
 			list, _ := filepath.Glob(filepath.Join(escapeGlob(filepath.Join(base, dir)), "*.so*"))
 			for _, path := range list[:min(len(list), maxListed)] {

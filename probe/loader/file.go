@@ -24,14 +24,20 @@ type File struct {
 
 // Unfit says why the loader cannot use a file as a library; "" when its header is fit for this machine.
 func Unfit(path string) string {
+	st, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return reason(err)
+	case st.IsDir():
+		return "it is a directory"
+	case !st.Mode().IsRegular(): // opening a pipe would wait for its other end
+		return "it is not a regular file"
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return reason(err)
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err == nil && st.IsDir() {
-		return "it is a directory"
-	}
 	var head [64]byte
 	n, _ := f.ReadAt(head[:], 0)
 	switch {

@@ -4,8 +4,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestCacheAsLdconfigReadsIt compares the cache with what its own tool prints of it.
@@ -89,6 +92,49 @@ func TestSymbolsAndVersions(t *testing.T) {
 	}
 	if v := Newest([]string{"GLIBC_2.9", "GLIBC_2.36", "GLIBC_PRIVATE", "GLIBCXX_3.4"}, "GLIBC"); v != "GLIBC_2.36" {
 		t.Error(v)
+	}
+}
+
+// TestUnfit says why files are no libraries, without waiting for any.
+func TestUnfit(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lfs := filepath.Join(dir, "lfs")
+	if err := os.WriteFile(lfs, []byte("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{pipe: "it is not a regular file", dir: "it is a directory", dir + "/x": "it does not exist",
+		lfs: "git-lfs", "/dev/zero": "it is not a regular file", "/lib/x86_64-linux-gnu/libc.so.6": ""} {
+		if got := Unfit(path); !strings.Contains(got, want) || (got == "") != (want == "") {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+}
+
+// TestMuslSearch asks where musl's loader would look, for a program that was built for it by changing PT_INTERP.
+func TestMuslSearch(t *testing.T) {
+	dir := t.TempDir()
+	run := exec.Command("sh", "-ec", `echo 'int f(void){return 0;}' > f.c; gcc -shared -fPIC -o libpart.so f.c
+echo 'int f(void); int main(void){return f();}' > m.c; gcc -o app m.c -L. -lpart -Wl,-rpath,/build/gone -Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1`)
+	run.Dir = dir
+	if out, err := run.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	w := World{Program: filepath.Join(dir, "app"), Dir: dir, Env: []string{"LD_LIBRARY_PATH=/first"}}
+	tree := w.Tree()
+	if len(tree) == 0 || tree[0].Name != "libpart.so" {
+		t.Fatalf("%+v", tree)
+	}
+	var got []string
+	for _, p := range tree[0].Found.Places {
+		got = append(got, p.From+" "+filepath.Dir(p.Path))
+	}
+	want := []string{"LD_LIBRARY_PATH /first", "RUNPATH of " + w.Program + " /build/gone", "default /lib", "default /usr/local/lib", "default /usr/lib"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -16,6 +16,7 @@ type World struct {
 
 	cache     []entry
 	cacheRead bool
+	style     string // "glibc" or "musl", once it is known
 }
 
 // Place is one place where the loader looks for a library, and what it met there.
@@ -57,6 +58,10 @@ func (w *World) Find(name string, chain []*File) Found {
 	}
 	if strings.Contains(name, "/") {
 		try("the path as it is written", "")
+		return out
+	}
+	if w.musl() {
+		w.findMusl(try, chain)
 		return out
 	}
 	var by *File
