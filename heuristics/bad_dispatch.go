@@ -249,6 +249,7 @@ the third word of a message that has two.`,
 		"a function called through a pointer belongs to another service or actor than its caller",
 		"it takes more arguments than the call sets, or uses as an address what the caller passes as a number",
 		"the call goes into the middle of a function",
+		"one function of the program passes that very value to the part of the runtime that called it: it is blamed",
 	},
 	Against: []string{
 		"the call names its target: then the linker left it empty (see missing-extern)",

@@ -97,7 +97,7 @@ the object is on a free list now.
 Without such a mark a freed object looks like any garbage; then wild-pointer is said, not this.
 
 Example: node->next was read from a freed node and is 0x000055555556 (the node's address shifted by 12).`,
-	For:            []string{"a fill pattern of a debug allocator (0xdd.., 0xa5.., 0x6b..)", "the word read from the heap decodes as a protected free-list link"},
+	For:            []string{"a fill pattern of a debug allocator (0xdd.., 0xa5.., 0x6b..)", "the word read from the heap decodes as a protected free-list link", "the value is such a link of this heap, or a field's address behind one"},
 	Against:        []string{"the value is NULL or a plausible object"},
 	FalsePositives: []string{"an uninitialised field of a fresh object still holds what was there before: the object was allocated again and never filled"},
 	Fix:            []string{"run it under valgrind or with -fsanitize=address: both name who freed it and who allocated it", "look for a second owner of the object"},
