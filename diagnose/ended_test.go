@@ -71,6 +71,18 @@ bind(l, (void *)&a, n); listen(l, 1); getsockname(l, (void *)&a, &n); int c = so
 for (;;) { if (write(c, "x", 1) < 0 && errno != ECONNRESET) return 1; usleep(1000); } }`, "killed", "broken-pipe/", []string{"a TCP connection of its address 127.0.0.1:", "which the other end has closed"}, nil},
 	{"open files", limitsHead + `int main(void) { limit(RLIMIT_NOFILE, 32, 32); for (;;) if (open("/etc/hostname", O_RDONLY) < 0) died("accept"); }`, "exited", "exit-failure/no-files",
 		[]string{"at most 32 may be (ulimit -n)", "times /etc/hostname"}, nil},
+	{"open files, and a panic over it, in Rust", `use std::fs::File;
+extern "C" { fn setrlimit(what: i32, limit: *const [u64; 2]) -> i32; }
+fn main() {
+    unsafe { setrlimit(7, &[32, 32]) };
+    let _all: Vec<File> = (0..100).map(|_| File::open("/etc/hostname").unwrap()).collect();
+}`, "panicked", "panic/runtime-panic", []string{"Too many open files", "At most 32 files may be open at a time (ulimit -n)", "had been closed on the way"}, nil},
+	{"child dies, parent in Rust", `use std::process::{abort, exit, Command};
+fn main() {
+    if std::env::args().count() > 1 { abort() }
+    let s = Command::new(std::env::current_exe().unwrap()).arg("--child").status().unwrap();
+    if !s.success() { eprintln!("worker: {s}"); exit(5) }
+}`, "exited", "exit-failure/child-died", []string{"--child) died of SIGABRT", "exited with status 5"}, nil},
 	{"open files, and the words are about something else", limitsHead + `int main(void) { limit(RLIMIT_NOFILE, 32, 32); while (open("/etc/hostname", O_RDONLY) >= 0) ; fprintf(stderr, "config: no port given\n"); return 1; }`,
 		"exited", "exit-failure/", []string{"config: no port given"}, nil},
 	{"child dies, shell passes its status on", "#!/bin/sh\nsh -c 'kill -SEGV $$'\nexit\n", "exited", "exit-failure/child-died",
@@ -131,6 +143,11 @@ func (e *ending) build(t *testing.T) string {
 		w.write("app.txt", "x")
 		if err := os.Chmod(w.path("app.txt"), 0o644); err != nil {
 			t.Fatal(err)
+		}
+	case strings.Contains(e.source, "fn main()"):
+		w.write("app.rs", e.source)
+		if out, err := exec.Command("rustc", "-O", "-o", w.path("app"), w.path("app.rs")).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
 		}
 	case strings.Contains(e.source, "std::"):
 		w.write("app.cpp", e.source)

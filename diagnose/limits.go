@@ -14,11 +14,13 @@ import (
 // Words by which programs and libraries report that a limit was reached: the texts of strerror(3), and errno as Rust
 // prints it.
 var (
-	saysFiles     = regexp.MustCompile(`Too many open files|\bEMFILE\b|\bENFILE\b|os error 2[34]\b`)
-	saysSpace     = regexp.MustCompile(`No space left on device|\bENOSPC\b|os error 28\b`)
-	saysProcesses = regexp.MustCompile(`Resource temporarily unavailable|failed to spawn thread|[Cc]an(?:no|')t (?:create thread|fork)|fork failed|os error 11\b`)
-	saysMemory    = regexp.MustCompile(`memory allocation of \d+ bytes failed|std::bad_alloc|os error 12\b`)
-	pathIn        = regexp.MustCompile(`/[^\s:'"(),;]+`)
+	saysFiles = regexp.MustCompile(`Too many open files|\bEMFILE\b|\bENFILE\b|os error 2[34]\b`)
+	// saysSystemFiles is ENFILE alone: the machine's files are out, not the program's.
+	saysSystemFiles = regexp.MustCompile(`Too many open files in system|\bENFILE\b|os error 23\b`)
+	saysSpace       = regexp.MustCompile(`No space left on device|\bENOSPC\b|os error 28\b`)
+	saysProcesses   = regexp.MustCompile(`Resource temporarily unavailable|failed to spawn thread|[Cc]an(?:no|')t (?:create thread|fork)|fork failed|os error 11\b`)
+	saysMemory      = regexp.MustCompile(`memory allocation of \d+ bytes failed|std::bad_alloc|os error 12\b`)
+	pathIn          = regexp.MustCompile(`/[^\s:'"(),;]+`)
 )
 
 // says reports whether a line that was printed holds one of the words.
@@ -71,6 +73,9 @@ func (w *walk) askLimits(context.Context) []probe.Check {
 		checks = withoutCause(checks, probe.OpenFileLimit)
 	}
 	if w.says(saysFiles) {
+		if !w.says(saysSystemFiles) {
+			checks = w.filesWereOut(checks, pid)
+		}
 		checks = append(checks, probe.SystemFiles())
 	}
 	if w.says(saysProcesses) {
@@ -82,6 +87,19 @@ func (w *walk) askLimits(context.Context) []probe.Check {
 	}
 	if slices.Contains(w.options.Probes.Only, ProbeLimits) {
 		checks = append(checks, probe.Debugging(pid)...) // no reason for an end, but good to know for who asks
+	}
+	return checks
+}
+
+// filesWereOut replaces a check that passed by one that tells the limit: the program said that it had reached it.
+func (w *walk) filesWereOut(checks []probe.Check, pid int) []probe.Check {
+	for i := range checks {
+		if checks[i].ID != probe.OpenFileLimit || !checks[i].OK {
+			continue
+		}
+		if c, ok := probe.FilesWereOut(pid); ok {
+			checks[i] = c
+		}
 	}
 	return checks
 }

@@ -122,7 +122,23 @@ func (c *Case) refusedByWorld(h *Hypothesis) {
 			h.Kind = k.Kind
 			h.Summary = upper(k.Detail) + "."
 		}
-		h.fact(true, "check-"+k.ID, "check", wCheckFailed, "a check from outside found: %s", k.Detail)
+		weight := wCheckFailed
+		if k.Hint {
+			weight = wCheckHint
+		}
+		h.fact(true, "check-"+k.ID, "check", weight, "a check from outside found: %s", k.Detail)
+		h.next(k.Next...)
+	}
+}
+
+// limitsReached adds to another cause, whose words speak of it, that a limit was reached.
+func (c *Case) limitsReached(h *Hypothesis) {
+	for _, k := range c.Checks {
+		if k.OK || k.Cause != idExit {
+			continue
+		}
+		h.fact(true, "check-"+k.ID, "check", wLimitReached, "a check from outside found: %s", k.Detail)
+		h.Summary += " " + upper(k.Detail) + "."
 		h.next(k.Next...)
 	}
 }

@@ -104,6 +104,7 @@ func (c *Case) fatalPanicHypothesis(p *PanicSite) *Hypothesis {
 		"%d bytes is no size that anyone would ask for: the number itself is wrong", size)
 	c.panicBlame(h, p, st, suspect, op)
 	c.describePanic(h, p, st, suspect, op)
+	c.limitsReached(h)
 	return h
 }
 

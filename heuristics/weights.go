@@ -294,6 +294,7 @@ const (
 	wThreadDied      = 1.0  // a thread is gone and its work stands still
 	wPanicFrames     = 0.8  // panic machinery is on the stack
 	wPointerCheck    = -3.0 // the words are about a pointer: another cause's case
+	wLimitReached    = 0.5  // a limit that the words speak of is reached
 	wDiedOtherwise   = -3.0 // the process lived on, or died of something else
 	wPanicNamesCause = -3.0 // the words are about something more exact
 	wAbsurdSize      = -3.0 // the number in the words was never meant as one

@@ -40,6 +40,27 @@ func files(limits map[string]uint64, dir string) Check {
 		Next: []string{"look for what is opened and never closed", "if it needs that many: ulimit -n 65536   (systemd: LimitNOFILE=)"}}
 }
 
+// FilesWereOut is for a program that said that it was out of descriptors, and had closed some when it was looked at (an
+// unwound stack does): the limit is what is left to tell.
+func FilesWereOut(pid int) (Check, bool) {
+	dir := "/proc/self"
+	if pid > 0 {
+		dir = "/proc/" + strconv.Itoa(pid)
+	}
+	data, err := os.ReadFile(dir + "/limits")
+	if err != nil {
+		return Check{}, false
+	}
+	most, known := rlimits(data)["Max open files"]
+	entries, err := os.ReadDir(dir + "/fd")
+	if err != nil || !known || most == unlimited {
+		return Check{}, false
+	}
+	return Check{ID: OpenFileLimit, Cause: causeExit, Kind: kindNoFiles, Hint: true,
+		Detail: fmt.Sprintf("at most %d files may be open at a time (ulimit -n); %d were when it ended, the others had been closed on the way", most, len(entries)),
+		Next:   []string{"look for what is opened and never closed", "if it needs that many: ulimit -n 65536   (systemd: LimitNOFILE=)"}}, true
+}
+
 // maxSeenFiles bounds the descriptors that are looked at.
 const maxSeenFiles = 4096
 
