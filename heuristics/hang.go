@@ -33,8 +33,8 @@ func runHang(c *Case) Finding {
 		return Finding{}
 	}
 	s := c.lookAtThreads()
-	if snapshot && s.cycle == nil && s.chain == nil && !s.graph.Closed {
-		return Finding{} // a process that lives and in which no thread waits for another one has no hang to tell of
+	if snapshot && s.cycle == nil && !s.graph.Closed && (s.chain == nil || s.onlyJoins(s.chain)) {
+		return Finding{} // a process that lives and in which no thread waits for what another one has shows no hang
 	}
 	kind := s.kind()
 	h := hypothesis(idHang, kind)
@@ -134,12 +134,17 @@ func (s *stalled) pick() {
 
 // awaitsServer reports whether a chain only waits for the end of a thread that serves: that is how servers are built.
 func (s *stalled) awaitsServer(c *waits.Chain) bool {
+	return s.onlyJoins(c) && s.graph.Waits[s.end(c)].Rest
+}
+
+// onlyJoins reports whether the members of a chain wait for nothing but each other's end.
+func (s *stalled) onlyJoins(c *waits.Chain) bool {
 	for _, i := range c.Threads[:len(c.Threads)-1] {
 		if s.graph.Waits[i].Kind != waits.Join {
 			return false
 		}
 	}
-	return c.Dead == 0 && s.graph.Waits[s.end(c)].Rest
+	return c.Dead == 0
 }
 
 // end is the last thread of a chain.

@@ -41,6 +41,8 @@ var unreachable = map[string]string{
 	"panic/assertion":          "Mesh has no assertions",
 	"panic/uncaught-exception": "Mesh has no exceptions",
 	"panic/abort":              "nothing in Mesh calls abort by itself",
+	"hang/abandoned-lock":      "the runtime is Rust: a lock is given back when its holder ends",
+	"hang/slow":                "a program that only takes long has no fault",
 	"hang/no-progress":         "what is left when the others do not apply",
 	"truncated-mapping":        "nothing in the runtime maps files",
 	"stale-artifact":           "an accepted answer of the faults that have a stale archive",

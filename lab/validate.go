@@ -30,7 +30,7 @@ var Causes = map[string][]string{
 	"exit-failure":   nil,
 	"database":       {"unreachable", "auth", "missing-database", "missing-schema", "missing-extension", "other"},
 	"port-in-use":    {"http", "websocket", "other"},
-	"hang":           {"deadlock", "blocked-io", "spin", "no-progress"},
+	"hang":           {"deadlock", "abandoned-lock", "blocked-io", "spin", "slow", "no-progress"},
 	"out-of-memory":  nil,
 	"killed":         nil,
 	"broken-pipe":    nil,

@@ -20,12 +20,12 @@ func (t *text) stacks() {
 			continue
 		}
 		t.heading("Stack of " + stackName(s))
-		if t.r.Outcome.Kind == kindHung { // the system call of a thread that died is how it died
+		if t.r.Outcome.Kind == kindHung || perhapsHung(t.r) { // the system call of a thread that died is how it died
 			t.waits(s)
 		}
 		t.frames(s, 0)
 	}
-	if t.r.Outcome.Kind == kindHung || t.verbose {
+	if t.r.Outcome.Kind == kindHung || perhapsHung(t.r) || t.verbose {
 		t.others(others)
 	}
 }

@@ -22,6 +22,9 @@ const (
 // causeUnknown is the cause id that says that nothing is claimed.
 const causeUnknown = "unknown"
 
+// causeHang is the id of a process that makes no progress.
+const causeHang = "hang"
+
 // confidenceWord is the word for a probability. The steps are wide on purpose: nobody can tell 70 % from 75 %.
 func confidenceWord(c float64) string {
 	switch {
@@ -153,6 +156,9 @@ func healthyLine(r *Report) string {
 	if snapshot(r) {
 		s = targetName(r) + " was alive when its core was made: no fault in it"
 	}
+	if perhapsHung(r) {
+		return targetName(r) + " was alive when its core was made. " + r.Causes[0].Title + " — " + sureness(r.Causes[0])
+	}
 	var facts []string
 	switch {
 	case r.Outcome.Signal != nil:
@@ -182,6 +188,11 @@ func healthyLine(r *Report) string {
 // snapshot tells the core of a living process from that of one which ended.
 func snapshot(r *Report) bool {
 	return r.Target.Source == "core" && r.Outcome.Kind == kindHealthy && r.Outcome.Signal == nil && r.Outcome.ExitCode == nil
+}
+
+// perhapsHung reports whether the threads of a living process wait for each other in a way that may last.
+func perhapsHung(r *Report) bool {
+	return snapshot(r) && len(r.Causes) > 0 && r.Causes[0].ID == causeHang
 }
 
 func targetName(r *Report) string {
