@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,7 +71,7 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := verifier{o: o, prof: prof, env: os.Environ(), exe: o.Path, done: make(chan struct{}), leave: make(chan struct{}), result: Verification{Target: o.Path}}
+	v := verifier{o: o, prof: prof, env: os.Environ(), exe: o.Path, launched: make(chan int, 1), done: make(chan struct{}), leave: make(chan struct{}), result: Verification{Target: o.Path}}
 	if path, err := exec.LookPath(o.Path); err == nil {
 		v.exe = path
 	}
@@ -87,7 +86,8 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verification, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	how := tracer.Options{Path: o.Path, Args: o.Args, Stdout: o.Stdout, Stderr: o.Stdout,
-		Breakpoints: panicSymbols, Resolve: resolve, Inspect: v.inspect, Leave: v.leave}
+		Breakpoints: panicSymbols, Resolve: resolve, Inspect: v.inspect, Leave: v.leave,
+		Launched: func(pid int) { v.launched <- pid }}
 	if o.Keep { // a program that outlives us has no terminal to read from
 		null, err := os.Open(os.DevNull)
 		if err != nil {
@@ -129,18 +129,19 @@ func profileOf(name, path string) (*profile.Profile, error) {
 
 // verifier carries one boot.
 type verifier struct {
-	o      VerifyOptions
-	prof   *profile.Profile
-	env    []string
-	exe    string // the program's file
-	pid    int
-	taken  map[string]bool // servers whose port another process held before the launch
-	alive  bool            // it lived until then
-	done   chan struct{}   // closed when the program is gone, or left
-	leave  chan struct{}   // closed to let it go
-	left   bool
-	crew   map[int]string // its threads when its servers listened, with their names
-	result Verification
+	o        VerifyOptions
+	prof     *profile.Profile
+	env      []string
+	exe      string // the program's file
+	pid      int
+	launched chan int        // its process, once
+	taken    map[string]bool // servers whose port another process held before the launch
+	alive    bool            // it lived until then
+	done     chan struct{}   // closed when the program is gone, or left
+	leave    chan struct{}   // closed to let it go
+	left     bool
+	crew     map[int]string // its threads when its servers listened, with their names
+	result   Verification
 
 	// Set by inspect, read after done.
 	walk   *walk
@@ -182,7 +183,10 @@ func (v *verifier) boot(ctx context.Context, before []probe.Check) {
 	deadline := begin.Add(v.o.Boot)
 	for time.Now().Before(deadline) {
 		if v.pid == 0 {
-			v.pid = childRunning(v.exe)
+			select {
+			case v.pid = <-v.launched:
+			default:
+			}
 		}
 		if v.pid != 0 && v.listening() {
 			v.result.BootS = time.Since(begin).Seconds()
@@ -217,25 +221,6 @@ func (v *verifier) listening() bool {
 		}
 	}
 	return true
-}
-
-// childRunning is a child of this process that runs a program; 0 when there is none (yet).
-func childRunning(path string) int {
-	want, err := os.Stat(path)
-	if err != nil {
-		return 0
-	}
-	lists, _ := filepath.Glob("/proc/self/task/*/children")
-	for _, list := range lists {
-		data, _ := os.ReadFile(list) // the thread may be gone
-		for _, word := range strings.Fields(string(data)) {
-			if is, err := os.Stat("/proc/" + word + "/exe"); err == nil && os.SameFile(want, is) {
-				pid, _ := strconv.Atoi(word)
-				return pid
-			}
-		}
-	}
-	return 0
 }
 
 // world asks the servers and the database.

@@ -84,6 +84,9 @@ func (t *tracer) takeOver(pid int) error {
 	th := t.addThread(t.target, pid)
 	th.state = stopped
 	t.plantBreakpoints(th)
+	if t.o.Launched != nil {
+		t.o.Launched(pid)
+	}
 	t.ownCont = true
 	if err := t.remote.signal(unix.SIGCONT, nil); err != nil {
 		return fmt.Errorf("continue the launched program: %w", err)

@@ -22,6 +22,9 @@ type Options struct {
 	// returns while it lives. What it prints from then on still goes where it went.
 	Leave <-chan struct{}
 
+	// Launched, if there is one, is told the process before its first instruction. It must not wait for the program.
+	Launched func(pid int)
+
 	// Where the program's streams go; nil means our own. They are never closed.
 	Stdin, Stdout, Stderr *os.File
 
