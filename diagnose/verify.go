@@ -55,7 +55,11 @@ type Verification struct {
 
 // OK reports whether all holds.
 func (v *Verification) OK() bool {
-	return len(v.Checks) > 0 && !slices.ContainsFunc(v.Checks, func(c Verified) bool { return !c.OK })
+	return len(v.Checks) > 0 && !v.failed()
+}
+
+func (v *Verification) failed() bool {
+	return slices.ContainsFunc(v.Checks, func(c Verified) bool { return !c.OK })
 }
 
 // endTimeout is how long a program may take to end by itself after SIGTERM.
@@ -311,7 +315,7 @@ func threadNames(pid int) map[int]string {
 
 // end ends the program, politely, then not; or lets it go while all holds.
 func (v *verifier) end(kill func()) {
-	if v.o.Keep && v.alive && v.pid != 0 && v.result.OK() {
+	if v.o.Keep && v.alive && v.pid != 0 && !v.result.failed() {
 		close(v.leave)
 		<-v.done
 		v.left = v.failed == nil && v.walk != nil && v.walk.end.Outcome.End == crash.EndRunning

@@ -66,6 +66,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
+	os.Unsetenv("RUST_BACKTRACE") // a panic that symbolizes its own stack takes seconds of which nothing is seen
 	builtOnce.dir, builtOnce.build = dir, map[string]func() (string, error){}
 	code := m.Run()
 	os.RemoveAll(dir)

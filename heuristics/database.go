@@ -1,6 +1,7 @@
 package heuristics
 
 import (
+	"slices"
 	"strings"
 
 	"meshdiag/crash"
@@ -19,21 +20,28 @@ var databaseTitles = map[string]string{
 }
 
 func runDatabase(c *Case) Finding {
-	describe := func(h *Hypothesis, text string) {
+	tell := func(h *Hypothesis, text string) {
 		h.Title = or(databaseTitles[h.Kind], databaseTitles[kindOther])
-		if h.Kind == kindOther {
-			h.Title += ": " + gist(text)
-		}
 		h.Summary = upper(text) + ". Nothing is wrong with the program's code as far as this goes."
 		c.blameSpeaker(h)
 	}
+	describe := func(h *Hypothesis, detail string) { // by a check
+		tell(h, detail)
+		h.Title += ": " + gist(detail)
+	}
 	hs := c.spoken(idDatabase, func(h *Hypothesis, m *startup.Message) {
-		describe(h, or(m.Text, m.Line.Text))
-		if m.Open {
-			h.Title = or(databaseTitles[h.Kind], databaseTitles[kindOther])
+		text := or(m.Text, m.Line.Text)
+		tell(h, text)
+		if h.Kind == kindOther && !m.Open {
+			h.Title += ": " + gist(text)
 		}
 	})
 	c.exact(idDatabase, hs, describe)
+	for _, h := range hs { // who asks from outside sees more than who was refused
+		if i := slices.IndexFunc(c.Checks, func(k Check) bool { return !k.OK && k.Cause == idDatabase && k.Kind == h.Kind }); i >= 0 {
+			describe(h, c.Checks[i].Detail)
+		}
+	}
 	hs = c.probed(idDatabase, hs, describe)
 	for _, h := range hs {
 		h.fact(c.Kind == crash.Hung && (h.Kind == kindUnreachable && c.unreachable() || h.Kind == kindOther && c.lockedOut()),

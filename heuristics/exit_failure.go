@@ -56,11 +56,24 @@ func runExit(c *Case) Finding {
 	return finding(h)
 }
 
-// stoppedMidway reports whether the program ended by itself between two steps of a start-up that is known.
+// stoppedMidway reports whether the program ended by itself between two steps of a start-up that is known: one that the
+// profile has, for the most part. What else a program prints may be said on one of several ways only.
 func (c *Case) stoppedMidway() bool {
 	t := &c.Startup
+	known := 0
+	for i := range t.Steps {
+		if !t.Steps[i].FromBinary {
+			known++
+		}
+	}
+	if known < knownSteps || 2*known < len(t.Steps) {
+		return false
+	}
 	return c.Crash.Outcome.End == crash.EndExit && c.Crash.Outcome.Asked == 0 && t.Known != "" && t.Last >= 0 && !t.Done
 }
+
+// knownSteps is how many of its steps the profile must know at least.
+const knownSteps = 3
 
 // midway tells between which steps a start-up stopped, and what the program does between them.
 func (c *Case) midway(h *Hypothesis, silent bool) {

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"meshdiag/crash"
+	"meshdiag/startup"
 )
 
 func TestInterpret(t *testing.T) {
@@ -58,6 +59,21 @@ func TestInterpret(t *testing.T) {
 	for _, tt := range tests {
 		if got := Interpret(&tt.m.c); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	// A start-up that stops is a failure where most of its steps are known, and nobody asked the program to end.
+	for _, midway := range []struct {
+		known, own, asked int
+		want              crash.Kind
+	}{{5, 1, 0, crash.Exited}, {5, 1, int(unix.SIGTERM), crash.Healthy}, {2, 1, 0, crash.Healthy}, {3, 9, 0, crash.Healthy}} {
+		m := inMesh(t).exit(0)
+		m.c.Startup = startup.Timeline{Last: 0, Known: "plan", Steps: make([]startup.Step, midway.known+midway.own)}
+		for i := range midway.own {
+			m.c.Startup.Steps[midway.known+i].FromBinary = true
+		}
+		m.c.Crash.Outcome.Asked = midway.asked
+		if got := Interpret(&m.c); got != midway.want {
+			t.Errorf("%+v: %s", midway, got)
 		}
 	}
 	never := plain(t)

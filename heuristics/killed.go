@@ -2,6 +2,7 @@ package heuristics
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,8 +30,14 @@ func runKilled(c *Case) Finding {
 	h.fact(c.stuckForGood(), "was-stuck", "before", wWasStuck, "its threads could not go on when it was ended: that is a reason to end it")
 	switch unix.Signal(s.Number) {
 	case unix.SIGKILL:
-		if !c.overCPULimit(h) {
+		switch {
+		case c.overCPULimit(h):
+		case s.CodeUnknown:
 			c.killedUnseen(h)
+		case s.Code == crash.SIKernel:
+			c.killedByKernel(h)
+		default:
+			c.sent(h, s)
 		}
 	case unix.SIGXCPU:
 		if !c.overCPULimit(h) {
@@ -100,13 +107,20 @@ func processWords(p *crash.OtherProcess, uid int) string {
 	if p.Kin {
 		who = "its own child process"
 	}
-	switch {
-	case len(p.Args) > 0:
-		return fmt.Sprintf("%s %d (%s, user %d)", who, p.PID, commandLine(p.Args), uid)
-	case p.Name != "":
-		return fmt.Sprintf("%s %d (%s, user %d)", who, p.PID, p.Name, uid)
+	about := p.Name
+	if len(p.Args) > 0 {
+		about = commandLine(p.Args)
 	}
-	return fmt.Sprintf("%s %d (user %d), which is gone since,", who, p.PID, uid)
+	if uid >= 0 {
+		about = strings.TrimPrefix(fmt.Sprintf("%s, user %d", about, uid), ", ")
+	}
+	if about != "" {
+		about = " (" + about + ")"
+	}
+	if p.Name == "" && len(p.Args) == 0 {
+		about += ", which is gone since,"
+	}
+	return fmt.Sprintf("%s %d%s", who, p.PID, about)
 }
 
 // commandLine is argv as one types it, cut to a length that fits into a sentence.
@@ -276,6 +290,16 @@ func (c *Case) killedUnseen(h *Hypothesis) {
 		"to see it the next time, as root: perf trace -e signal:signal_generate --filter 'sig==9', or auditctl -a always,exit -S kill -F a1=9")
 }
 
+// killedByKernel tells of a SIGKILL that was seen to come from the kernel itself.
+func (c *Case) killedByKernel(h *Hypothesis) {
+	m := c.Crash.Outcome.OOM
+	h.fact(true, "kernel-sent", "sender", wSender, "the kernel itself sent it, for a reason of its own")
+	h.fact(m != nil && m.Machine > 0, "kernel-record", "memory", wKernelRecord, "its out-of-memory killer was at work then")
+	h.Title = "The kernel ended it by SIGKILL"
+	h.Summary = "No process sent the signal. The kernel ends a process so for want of memory, beyond a limit of processor time, or with its control group (cgroup.kill)."
+	h.next("journalctl -k -n 50")
+}
+
 var docKilled = Doc{
 	ID:    idKilled,
 	Title: "Somebody else ended it",
@@ -288,8 +312,10 @@ var docKilled = Doc{
 	},
 	Text: `A signal from outside ended the process: a supervisor's time limit, a deploy, a user, or the kernel for a limit. The program did
 not fail by itself as far as can be seen. The sender is named with its command line while it lives; what the kernel sent for
-a reason of its own (a key at the terminal, a limit, a timer) is told apart. Nobody is shown who sends SIGKILL: there the
-kernel's counters and log are asked whether it was the out-of-memory killer, and the limits whether they were reached.
+a reason of its own (a key at the terminal, a limit, a timer) is told apart. Nobody is shown who sends SIGKILL. Root can
+see it all the same, through the kernel's tracepoint signal_generate, in a program that ran for more than a second, where
+tracefs is mounted; elsewhere the kernel's counters and log are asked whether it was the out-of-memory killer, and the
+limits whether they were reached.
 
 Example: SIGTERM from process 1, because systemd's TimeoutStartSec ran out.`,
 	For: []string{"a signal that is not about an instruction, sent by another process", "a limit that was reached, by the kernel's account"},

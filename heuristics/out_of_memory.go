@@ -22,7 +22,7 @@ func runOutOfMemory(c *Case) Finding {
 	hs := c.spoken(idOutOfMemory, func(h *Hypothesis, m *startup.Message) { describe(h, or(m.Text, m.Line.Text)) })
 	hs = c.probed(idOutOfMemory, hs, describe)
 	m := c.Crash.Outcome.OOM
-	if v.is(unix.SIGKILL) && (m == nil || m.Machine != 0) {
+	if v.is(unix.SIGKILL) && !v.signal.Sent() && (m == nil || m.Machine != 0) {
 		h := hypothesis(idOutOfMemory, "")
 		if len(hs) > 0 {
 			h = hs[0]
@@ -36,6 +36,9 @@ func runOutOfMemory(c *Case) Finding {
 		if h.Title == "" {
 			describe(h, "the kernel may have ended it for want of memory")
 		}
+	}
+	if v.is(unix.SIGKILL) && v.signal.Sent() {
+		return finding(hs...).ruledOut(idOutOfMemory, "a process sent the SIGKILL, not the kernel")
 	}
 	if v.is(unix.SIGKILL) && m != nil && m.Machine == 0 {
 		return finding(hs...).ruledOut(idOutOfMemory, "the kernel's out-of-memory killer ended no process on this machine while it ran (oom_kill in /proc/vmstat)")

@@ -106,6 +106,29 @@ func TestTheWorldOutside(t *testing.T) {
 			m.c.Crash.Outcome.Signal.PID = 1
 			return m
 		}, expected{id: idKilled, atLeast: 0.8}},
+		{"SIGKILL by a process that was seen", func(t *testing.T) *maker {
+			m := plain(t).signal(unix.SIGKILL, 0).stack("poll@libc", "main")
+			m.c.Crash.Outcome.Signal.PID = 1
+			m.c.Crash.Outcome.Sender = &crash.OtherProcess{PID: 1, Name: "systemd"}
+			m.c.Crash.Outcome.OOM = &crash.OOMKills{Machine: 3, Group: -1, GroupLimit: crash.NoLimit}
+			return m
+		}, expected{id: idKilled, atLeast: 0.9}},
+		{"SIGKILL by the kernel, whose log names it", func(t *testing.T) *maker {
+			m := plain(t).signal(unix.SIGKILL, crash.SIKernel).stack("poll@libc", "main")
+			m.c.Crash.Outcome.OOM = &crash.OOMKills{Machine: 1, Group: -1, GroupLimit: crash.NoLimit, Log: true, Record: "Out of memory: Killed process 4711 (app)"}
+			return m
+		}, expected{id: idOutOfMemory, atLeast: 0.8}},
+		{"SIGKILL by the kernel, for nothing that is known", func(t *testing.T) *maker {
+			m := plain(t).signal(unix.SIGKILL, crash.SIKernel).stack("poll@libc", "main")
+			m.c.Crash.Outcome.OOM = &crash.OOMKills{Machine: 0, Group: -1, GroupLimit: crash.NoLimit}
+			return m
+		}, expected{id: idKilled, atLeast: 0.7}},
+		{"SIGKILL, and the killer's victims were others", func(t *testing.T) *maker {
+			m := plain(t).signal(unix.SIGKILL, 0).stack("poll@libc", "main")
+			m.c.Crash.Outcome.Signal.CodeUnknown = true
+			m.c.Crash.Outcome.OOM = &crash.OOMKills{Machine: 2, Group: -1, GroupLimit: crash.NoLimit, Log: true}
+			return m
+		}, expected{id: idKilled, atLeast: 0.7}},
 		{"out of memory, said", func(t *testing.T) *maker {
 			return plain(t).exit(1).say("app: Cannot allocate memory")
 		}, expected{id: idOutOfMemory}},

@@ -102,7 +102,9 @@ func (in *inside) writable(ctx context.Context) (Check, bool) {
 	switch {
 	case rows[0][0] == "t":
 		return Check{ID: id, Detail: fmt.Sprintf("the server %s is a read-only standby: it refuses every write of the program", t.address()),
-			Cause: causeDatabase, Kind: kindOther, Next: []string{"point the program at the primary server, or promote this one: pg_ctl promote"}}, true
+			Cause: causeDatabase, Kind: kindOther, Next: []string{
+				"point the program at the primary server: " + t.admin("", "SELECT sender_host, sender_port FROM pg_stat_wal_receiver") + " names it",
+				"or make this one the primary: " + t.admin("", "SELECT pg_promote()")}}, true
 	case rows[0][1] == "on":
 		return Check{ID: id, Detail: fmt.Sprintf("transactions of role %q in database %q are read-only by default: every write of the program fails", t.config.User, t.config.Database),
 			Cause: causeDatabase, Kind: kindOther, Next: []string{

@@ -203,7 +203,7 @@ func (t *dbTarget) serverRefused(c *Check, e *pgconn.PgError) {
 			"raise max_connections, or the role's or database's CONNECTION LIMIT"}
 	case stateCannotConnectNow, stateAdminShutdown:
 		c.Kind = kindUnreachable
-		c.Detail = fmt.Sprintf("the database server %s is not ready: %s", t.address(), e.Message)
+		c.Detail = fmt.Sprintf("the database server %s is not ready, and says %q", t.address(), e.Message)
 		c.Next = []string{fmt.Sprintf("wait until it is, then start the program again: pg_isready -h %s -p %d", shellQuote(t.config.Host), t.config.Port)}
 	case stateForbidden:
 		c.Kind = kindAuth
@@ -224,6 +224,18 @@ func (t *dbTarget) serverRefused(c *Check, e *pgconn.PgError) {
 	}
 }
 
+// hbaLine is the rule of pg_hba.conf that lets the program in.
+func (t *dbTarget) hbaLine() string {
+	db, role := identifier(t.config.Database), identifier(t.config.User)
+	switch {
+	case t.socket():
+		return fmt.Sprintf("local %s %s scram-sha-256", db, role)
+	case t.local():
+		return fmt.Sprintf("host %s %s samehost scram-sha-256", db, role)
+	}
+	return fmt.Sprintf("host %s %s ADDRESS_OF_THIS_MACHINE/32 scram-sha-256", db, role)
+}
+
 // authRefused tells the reasons behind 28000 apart by the routine in the server that raised it: its words are translated,
 // the routine's name is not (src/backend/utils/init/miscinit.c, libpq/auth.c).
 func (t *dbTarget) authRefused(c *Check, e *pgconn.PgError) {
@@ -240,7 +252,7 @@ func (t *dbTarget) authRefused(c *Check, e *pgconn.PgError) {
 		c.Next = []string{t.createRole() + "  # " + t.asks()}
 	case "ClientAuthentication":
 		c.Detail = fmt.Sprintf("no rule in the server's pg_hba.conf lets role %q into database %q from here: %s", role, t.config.Database, e.Message)
-		c.Next = []string{"add a line to pg_hba.conf and reload the server; its place: " + t.admin("", "SHOW hba_file")}
+		c.Next = []string{"add to the file that " + t.admin("", "SHOW hba_file") + " names: " + t.hbaLine(), t.admin("", "SELECT pg_reload_conf()")}
 		if t.config.TLSConfig == nil {
 			c.Next = append([]string{"the program offered no TLS, and the server may demand it: use sslmode=require in the program's URL"}, c.Next...)
 		}

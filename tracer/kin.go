@@ -99,6 +99,12 @@ func (t *tracer) ending(out *crash.Outcome, tid int) {
 	if out.End != crash.EndSignal || s == nil {
 		return
 	}
+	if s.CodeUnknown && s.Number == int(unix.SIGKILL) {
+		if seen := t.kills.seen(); seen != nil {
+			s = seen
+			out.Signal = seen
+		}
+	}
 	out.Sender = t.sender(s)
 	out.Forwarded = s.Sent() && s.PID == ownPID
 	switch unix.Signal(s.Number) {

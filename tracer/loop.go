@@ -43,6 +43,7 @@ type tracer struct {
 
 	stall     stallWatch
 	oom       oomWatch
+	kills     killWatch
 	signals   chan os.Signal
 	remote    handle
 	seen      [65]atomic.Int64 // when (nanoseconds since start) the target last got each signal

@@ -21,11 +21,13 @@ const forwardAfter = 50 * time.Millisecond
 func (t *tracer) startWatchers(ctx context.Context) func() {
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
+	pid := t.target.pid
 	start := func(f func()) {
 		wg.Add(1)
 		go func() { defer wg.Done(); f() }()
 	}
 	start(t.oom.begin)
+	start(func() { t.kills.watch(pid, quit) })
 	start(func() { t.watchCancel(ctx, quit) })
 	if t.o.Leave != nil {
 		start(func() { t.watchLeave(quit) })

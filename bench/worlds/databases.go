@@ -46,6 +46,7 @@ func spoilt(sql string) func(*site) error {
 func storing(world func(*site) error) func(*site) error {
 	return func(s *site) error {
 		s.Fault.Trigger = lab.Trigger{HTTP: []string{`POST /events {"project":"website","level":"info","message":"hello"}`}}
+		s.stall = 2 * time.Second // the event comes on a silent server
 		return world(s)
 	}
 }

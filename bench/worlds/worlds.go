@@ -19,7 +19,7 @@ var worlds = []world{
 		return nil
 	}, cause: "database/unreachable", says: "demands TLS (sslmode), and the database server", typed: "ssl = on"},
 	{name: "server demands TLS, program offers none", make: tlsWanted,
-		cause: "database/auth", says: "pg_hba.conf", typed: "sslmode"},
+		cause: "database/auth", says: "pg_hba.conf", typed: "host mesher mesh samehost scram-sha-256"},
 	{name: "wrong password", make: as("mesh", "other", "mesher"),
 		cause: "database/auth", says: `the password of role "mesh"`, typed: `\password mesh`},
 	{name: "role missing", make: as("nobody_here", "mesh", "mesher"),
@@ -31,7 +31,7 @@ var worlds = []world{
 	{name: "all connections taken", make: crowded,
 		cause: "database/other", says: "no free connection", typed: "pg_stat_activity"},
 	{name: "read-only standby", make: standby,
-		cause: "database/other", says: "is a read-only standby", typed: "primary"},
+		cause: "database/other", says: "is a read-only standby", typed: "pg_promote()"},
 	{name: "database read-only by default", make: spoilt("ALTER DATABASE {db} SET default_transaction_read_only = on"),
 		cause: "database/other", says: "read-only by default", typed: "RESET default_transaction_read_only"},
 	{name: "disk full", make: full,
