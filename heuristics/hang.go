@@ -19,6 +19,7 @@ type stalled struct {
 	idle                             int // threads that wait for work
 	aside                            int // threads that wait with no code of the program on their stacks
 	serving                          int // of the idle ones those that wait for connections or requests
+	sleeping                         int // threads that sleep in the middle of the program's code
 	who                              int // thread that tells most, -1 none
 
 	graph *waits.Graph
@@ -48,6 +49,8 @@ func runHang(c *Case) Finding {
 		h.fact(kind == kindNoProgress && s.locked > 0, "locked", "threads", wLocked, "%s in the middle of work for a lock or an answer, and who could give it is not told", threadsWait(s.locked))
 		h.fact(kind == kindNoProgress && s.locked+s.awaiting == 0 && s.aside > 0, "aside", "threads", wAwaiting,
 			"every thread waits, and no code of the program is seen on the stacks of %d", s.aside)
+		h.fact(kind == kindNoProgress && s.sleeping > 0 && s.locked+s.awaiting+s.aside == 0 && !s.allIdle(), "sleeping", "threads", wAwaiting,
+			"sleeping in the middle of the program's code: %s", plural(s.sleeping, "thread"))
 		h.fact(s.allIdle(), "idle", "threads", wIdle, "every thread waits for something to do")
 		h.fact(kind == kindNoProgress && s.locked == 0 && s.awaiting > 0 && !s.graph.Closed && !s.allIdle(), "awaiting", "threads", wAwaiting,
 			"%s for a signal or the end of another thread: one that was forgotten, or work that nobody gave", threadsWait(s.awaiting))
@@ -243,6 +246,9 @@ func (s *stalled) count(w *waits.Wait, at place) int {
 	case w.Kind == waits.Running:
 		s.running++
 		return 4
+	case w.Kind == waits.Sleep && at == atWork:
+		s.sleeping++
+		return 1
 	case w.Rest, at == inLoop:
 		s.idle++
 		if w.Rest && w.Kind != waits.Sleep && w.Kind != waits.Signal {
@@ -272,7 +278,7 @@ func (s *stalled) count(w *waits.Wait, at place) int {
 // allIdle reports whether no thread is in the middle of anything. In a server that waits for requests, other threads wait
 // for those that it passes on, and for its end.
 func (s *stalled) allIdle() bool {
-	return s.idle > 0 && s.locked+s.io+s.poll+s.running+s.other+s.aside == 0 && (s.awaiting == 0 || s.serving > 0)
+	return s.idle > 0 && s.locked+s.io+s.poll+s.running+s.other+s.aside == 0 && (s.awaiting+s.sleeping == 0 || s.serving > 0)
 }
 
 func (s *stalled) kind() string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"meshdiag/crash"
 	"meshdiag/profile"
@@ -138,6 +139,8 @@ func (c *Case) describeHang(h *Hypothesis, s stalled) {
 	case s.allIdle():
 		h.Title = "It makes no progress, and nothing is stuck: every thread waits for work from outside"
 		h.next("if it is a server that nobody asked, nothing is wrong: give --stall-after a longer time")
+	case s.sleeping > 0 && s.awaiting+s.aside == 0 && s.who >= 0:
+		c.describeSleep(h, s, who)
 	case s.graph.Closed:
 		h.Title = "It hangs: every thread waits for another one, and none is left to wake them"
 		if len(s.graph.Waits) == 1 {
@@ -172,6 +175,18 @@ func (c *Case) blockedOn(s stalled) string {
 		return "a connection"
 	}
 	return "input or output"
+}
+
+// describeSleep tells of a program that only sleeps, for once or again and again.
+func (c *Case) describeSleep(h *Hypothesis, s stalled, who string) {
+	h.Title = "It makes no progress: " + who + " sleeps"
+	h.Summary = fmt.Sprintf("Thread %s%s %s. %s", c.threadLabel(s.who), c.inFunction(s.who), s.graph.Waits[s.who].Text, c.threadSummary())
+	if x := c.Crash.Threads[s.who].Activity; x != nil && x.Wakes > 1 {
+		h.Title = "It makes no progress: " + who + " wakes and sleeps again, as if it waited for something that does not come"
+		h.Summary = fmt.Sprintf("Thread %s%s woke %d times in the last %s. %s", c.threadLabel(s.who), c.inFunction(s.who), x.Wakes,
+			c.Crash.Threads[s.who].CPUWindow.Round(10*time.Millisecond), c.threadSummary())
+	}
+	h.next("look what " + who + " sleeps for: a condition that never comes, or a pause that is longer than --stall-after")
 }
 
 // alsoAsking names the actors that wait for answers, too: "do the actors orders and users".

@@ -80,6 +80,9 @@ func (a *analysis) system(w *Wait, call crash.Syscall) {
 	}
 }
 
+// pollsNothing reports whether a wait for descriptors names none: programs sleep that way, too.
+func pollsNothing(w *Wait) bool { return w.Kind == Poll && len(w.FDs) == 0 && w.Timed }
+
 // childID is a process id, or -1 for the forms of wait4(2) that mean any child of a set.
 func childID(pid int) int {
 	if pid > 0 {

@@ -179,7 +179,9 @@ func (a *analysis) look(i int) Wait {
 	case unix.SYS_SCHED_YIELD:
 		w.Kind = Running
 	default:
-		a.system(&w, call)
+		if a.system(&w, call); pollsNothing(&w) {
+			w.Kind = Sleep
+		}
 	}
 	if w.Kind == Condition && a.primitiveOf(i) == profile.ActorReply {
 		w.Kind, w.Primitive = Reply, profile.ActorReply
