@@ -366,7 +366,11 @@ func (v *verifier) story() {
 		if bad := v.reason(); bad != nil {
 			alive.Detail += ", see " + bad.ID
 		} else if v.rep != nil && len(v.rep.Causes) > 0 {
-			alive.Detail += ": " + v.rep.Causes[0].Title
+			if v.rep.Outcome.Kind == "killed" {
+				alive.Detail = v.rep.Causes[0].Title // it names the sender, as the detail does
+			} else {
+				alive.Detail += ": " + v.rep.Causes[0].Title
+			}
 			alive.Next = v.rep.Causes[0].Next
 		}
 	}
