@@ -8,24 +8,25 @@ import (
 	"golang.org/x/sys/unix"
 
 	"meshdiag/crash"
+	"meshdiag/lazyregexp"
 	"meshdiag/probe"
 )
 
 // Words by which programs and libraries report that a limit was reached: the texts of strerror(3), and errno as Rust
 // prints it.
 var (
-	saysFiles = regexp.MustCompile(`Too many open files|\bEMFILE\b|\bENFILE\b|os error 2[34]\b`)
+	saysFiles = lazyregexp.New(`Too many open files|\bEMFILE\b|\bENFILE\b|os error 2[34]\b`)
 	// saysSystemFiles is ENFILE alone: the machine's files are out, not the program's.
-	saysSystemFiles = regexp.MustCompile(`Too many open files in system|\bENFILE\b|os error 23\b`)
-	saysSpace       = regexp.MustCompile(`No space left on device|\bENOSPC\b|os error 28\b`)
-	saysProcesses   = regexp.MustCompile(`Resource temporarily unavailable|failed to spawn thread|[Cc]an(?:no|')t (?:create thread|fork)|fork failed|os error 11\b`)
-	saysMemory      = regexp.MustCompile(`memory allocation of \d+ bytes failed|std::bad_alloc|os error 12\b`)
-	pathIn          = regexp.MustCompile(`/[^\s:'"(),;]+`)
+	saysSystemFiles = lazyregexp.New(`Too many open files in system|\bENFILE\b|os error 23\b`)
+	saysSpace       = lazyregexp.New(`No space left on device|\bENOSPC\b|os error 28\b`)
+	saysProcesses   = lazyregexp.New(`Resource temporarily unavailable|failed to spawn thread|[Cc]an(?:no|')t (?:create thread|fork)|fork failed|os error 11\b`)
+	saysMemory      = lazyregexp.New(`memory allocation of \d+ bytes failed|std::bad_alloc|os error 12\b`)
+	pathIn          = lazyregexp.New(`/[^\s:'"(),;]+`)
 )
 
 // says reports whether a line that was printed holds one of the words.
-func (w *walk) says(words *regexp.Regexp) bool {
-	return slices.ContainsFunc(w.end.Output.Lines, func(l crash.OutputLine) bool { return words.MatchString(l.Text) })
+func (w *walk) says(words func() *regexp.Regexp) bool {
+	return slices.ContainsFunc(w.end.Output.Lines, func(l crash.OutputLine) bool { return words().MatchString(l.Text) })
 }
 
 // failed reports whether the outcome is one that a limit can explain: a healthy program may say what it likes.
@@ -125,8 +126,8 @@ func (w *walk) askSpace() []probe.Check {
 	}
 	var paths []string
 	for _, l := range w.end.Output.Lines {
-		if saysSpace.MatchString(l.Text) {
-			paths = append(paths, pathIn.FindAllString(l.Text, 4)...)
+		if saysSpace().MatchString(l.Text) {
+			paths = append(paths, pathIn().FindAllString(l.Text, 4)...)
 		}
 	}
 	return probe.Space(append(paths, append(probe.OpenFiles(w.end.Target.PID), "/tmp")...), "exit-failure", "no-space")

@@ -2,7 +2,6 @@ package diagnose
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"meshdiag/crash"
 	"meshdiag/heuristics"
+	"meshdiag/lazyregexp"
 	"meshdiag/probe"
 	"meshdiag/profile"
 )
@@ -182,7 +182,7 @@ func (w *walk) lostPeer() (fd int, ok bool) {
 }
 
 // portIn finds the port in a line about an address that is in use: the last number behind a colon.
-var portIn = regexp.MustCompile(`:(\d{1,5})\b`)
+var portIn = lazyregexp.New(`:(\d{1,5})\b`)
 
 func (w *walk) askPorts(context.Context) []probe.Check {
 	var out []probe.Check
@@ -200,7 +200,7 @@ func (w *walk) askPorts(context.Context) []probe.Check {
 	}
 	for i := range w.c.Messages {
 		m := &w.c.Messages[i]
-		found := portIn.FindAllStringSubmatch(m.Line.Text, -1)
+		found := portIn().FindAllStringSubmatch(m.Line.Text, -1)
 		if m.Cause != "port-in-use" || len(found) == 0 {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"meshdiag/crash"
+	"meshdiag/lazyregexp"
 )
 
 // Statuses of shells and of env, nohup, xargs, timeout (POSIX.1-2017, 2.8.2).
@@ -16,11 +17,11 @@ const (
 )
 
 // commandMissing are what shells and env(1) say of a command that they cannot run: dash, bash and ksh, zsh, env.
-var commandMissing = []*regexp.Regexp{
-	regexp.MustCompile(`(?:^|: )([^:\s]+): (?:command )?not found$`),
-	regexp.MustCompile(`command not found: (\S+)$`),
-	regexp.MustCompile(`^(?:/usr/bin/)?env: .?([^:\s'’]+).?: No such file or directory$`),
-	regexp.MustCompile(`(?:^|: )([^:\s]+): (?:Permission denied|cannot execute.*|Is a directory|bad interpreter.*)$`),
+var commandMissing = []func() *regexp.Regexp{
+	lazyregexp.New(`(?:^|: )([^:\s]+): (?:command )?not found$`),
+	lazyregexp.New(`command not found: (\S+)$`),
+	lazyregexp.New(`^(?:/usr/bin/)?env: .?([^:\s'’]+).?: No such file or directory$`),
+	lazyregexp.New(`(?:^|: )([^:\s]+): (?:Permission denied|cannot execute.*|Is a directory|bad interpreter.*)$`),
 }
 
 // statusTells adds what an exit status means by the convention of shells.
@@ -50,7 +51,7 @@ func (c *Case) statusTells(h *Hypothesis) {
 // missingCommand is the command that a shell's complaint names; "" when the line is none.
 func missingCommand(line string) string {
 	for _, re := range commandMissing {
-		if m := re.FindStringSubmatch(line); m != nil {
+		if m := re().FindStringSubmatch(line); m != nil {
 			return m[1]
 		}
 	}

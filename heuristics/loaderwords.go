@@ -1,6 +1,10 @@
 package heuristics
 
-import "regexp"
+import (
+	"regexp"
+
+	"meshdiag/lazyregexp"
+)
 
 // LoaderFailure is what the dynamic loader said of its failure. What it did not say is "".
 type LoaderFailure struct {
@@ -14,24 +18,24 @@ type LoaderFailure struct {
 }
 
 // loaderForms are the loader's sentences; the groups have the names of LoaderFailure's fields in lower case.
-var loaderForms = []*regexp.Regexp{
+var loaderForms = []func() *regexp.Regexp{
 	// glibc elf/dl-error-skeleton.c, dl-load.c
-	regexp.MustCompile(`^(?:(?P<program>.+?): )?error while loading shared libraries: (?P<library>[^:]+): (?P<reason>.*)$`),
+	lazyregexp.New(`^(?:(?P<program>.+?): )?error while loading shared libraries: (?P<library>[^:]+): (?P<reason>.*)$`),
 	// glibc elf/dl-lookup.c
-	regexp.MustCompile(`^(?:(?P<program>.+?): )?symbol lookup error: (?P<by>[^:]+): undefined symbol: (?P<symbol>[^,\s]+)(?:, version (?P<version>\S+))?`),
-	regexp.MustCompile(`^(?:(?P<program>.+?): )?relocation error: (?P<by>[^:]+): symbol (?P<symbol>[^,\s]+), version (?P<version>\S+) not defined in file (?P<library>\S+)`),
-	regexp.MustCompile(`^(?:(?P<program>.+?): )?relocation error: (?P<by>[^:]+): symbol (?P<symbol>[^,\s]+)`),
+	lazyregexp.New(`^(?:(?P<program>.+?): )?symbol lookup error: (?P<by>[^:]+): undefined symbol: (?P<symbol>[^,\s]+)(?:, version (?P<version>\S+))?`),
+	lazyregexp.New(`^(?:(?P<program>.+?): )?relocation error: (?P<by>[^:]+): symbol (?P<symbol>[^,\s]+), version (?P<version>\S+) not defined in file (?P<library>\S+)`),
+	lazyregexp.New(`^(?:(?P<program>.+?): )?relocation error: (?P<by>[^:]+): symbol (?P<symbol>[^,\s]+)`),
 	// glibc elf/dl-version.c
-	regexp.MustCompile("^(?:(?P<program>.+?): )?(?P<library>[^:]+): version `(?P<version>[^']+)' not found \\(required by (?P<by>[^)]+)\\)"),
+	lazyregexp.New("^(?:(?P<program>.+?): )?(?P<library>[^:]+): version `(?P<version>[^']+)' not found \\(required by (?P<by>[^)]+)\\)"),
 	// musl ldso/dynlink.c
-	regexp.MustCompile(`^Error loading shared library (?P<library>[^:]+): (?P<reason>.*?) \(needed by (?P<by>[^)]+)\)$`),
-	regexp.MustCompile(`^Error relocating (?P<by>[^:]+): (?P<symbol>\S+): symbol not found$`),
+	lazyregexp.New(`^Error loading shared library (?P<library>[^:]+): (?P<reason>.*?) \(needed by (?P<by>[^)]+)\)$`),
+	lazyregexp.New(`^Error relocating (?P<by>[^:]+): (?P<symbol>\S+): symbol not found$`),
 }
 
 // lateForms are what dlerror(3) says; programs print it with words of their own around it.
-var lateForms = []*regexp.Regexp{
-	regexp.MustCompile(`(?P<library>[^\s:'"(]+): (?P<reason>cannot open shared object file: .*?)["')]*$`),
-	regexp.MustCompile(`(?P<by>[^\s:'"(]+): undefined symbol: (?P<symbol>[\w.$@]+)(?:, version (?P<version>\S+))?`),
+var lateForms = []func() *regexp.Regexp{
+	lazyregexp.New(`(?P<library>[^\s:'"(]+): (?P<reason>cannot open shared object file: .*?)["')]*$`),
+	lazyregexp.New(`(?P<by>[^\s:'"(]+): undefined symbol: (?P<symbol>[\w.$@]+)(?:, version (?P<version>\S+))?`),
 }
 
 // ReadLoaderWords takes apart a line in which the dynamic loader says why it gave up.
@@ -50,12 +54,12 @@ func ReadLoaderWords(line string) (LoaderFailure, bool) {
 	return LoaderFailure{}, false
 }
 
-func loaderForm(re *regexp.Regexp, line string) (f LoaderFailure, ok bool) {
-	m := re.FindStringSubmatch(line)
+func loaderForm(re func() *regexp.Regexp, line string) (f LoaderFailure, ok bool) {
+	m := re().FindStringSubmatch(line)
 	if m == nil {
 		return f, false
 	}
-	for i, name := range re.SubexpNames() {
+	for i, name := range re().SubexpNames() {
 		switch name {
 		case "program":
 			f.Program = m[i]
@@ -108,6 +112,6 @@ func (f LoaderFailure) symbol() string {
 	return f.Symbol + " (version " + f.Version + ")"
 }
 
-var noSuchFile = regexp.MustCompile(`(?i)no such file|cannot open shared object file$`)
+var noSuchFile = lazyregexp.New(`(?i)no such file|cannot open shared object file$`)
 
-func missingFile(reason string) bool { return noSuchFile.MatchString(reason) }
+func missingFile(reason string) bool { return noSuchFile().MatchString(reason) }

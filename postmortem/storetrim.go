@@ -3,13 +3,13 @@ package postmortem
 import (
 	"errors"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"meshdiag/lazyregexp"
 )
 
 const (
@@ -19,14 +19,9 @@ const (
 )
 
 var (
-	storedFile = lazily(`^([A-Za-z0-9_+][A-Za-z0-9._+-]{0,63}\.[0-9]+\.([0-9]+))\.(core\.zst|txt|json)$`)
-	tempFile   = lazily(`^\.meshdiag-[0-9]+-[0-9]+\.part$`)
+	storedFile = lazyregexp.New(`^([A-Za-z0-9_+][A-Za-z0-9._+-]{0,63}\.[0-9]+\.([0-9]+))\.(core\.zst|txt|json)$`)
+	tempFile   = lazyregexp.New(`^\.meshdiag-[0-9]+-[0-9]+\.part$`)
 )
-
-// lazily compiles a pattern when it is first needed: most runs of meshdiag never look into the store.
-func lazily(pattern string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
-}
 
 // kept is a dump in the store: its core and reports.
 type kept struct {

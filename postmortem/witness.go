@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"meshdiag/crash"
+	"meshdiag/lazyregexp"
 )
 
 // A core's own notes tell a process's IDs and not when or where it died. Others wrote that down: the handler behind the core
@@ -114,7 +115,7 @@ func unixTime(s string) time.Time {
 }
 
 // systemdName is a file of systemd-coredump: core.COMM.UID.BOOT-ID.PID.MICROSECONDS and the suffix of its compression.
-var systemdName = lazily(`^core\.(.*)\.([0-9]+)\.[0-9a-f]{32}\.([0-9]+)\.([0-9]+)(?:\.(?:zst|lz4|xz))?$`)
+var systemdName = lazyregexp.New(`^core\.(.*)\.([0-9]+)\.[0-9a-f]{32}\.([0-9]+)\.([0-9]+)(?:\.(?:zst|lz4|xz))?$`)
 
 // named is what the name of a core's file says, by the form that systemd-coredump or meshdiag handler gives to names, or by
 // kernel.core_pattern when the file lies where that leads.

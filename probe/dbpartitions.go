@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"meshdiag/lazyregexp"
 )
 
 // span is the range of one partition: from <= day < to, as dates "2006-01-02"; "" is without end on that side.
@@ -23,14 +24,14 @@ func (s span) covers(day string) bool {
 }
 
 // bound is how pg_get_expr prints the bound of a range partition (ruleutils.c, get_range_partbound_string).
-var bound = regexp.MustCompile(`^FOR VALUES FROM \((.*?)\) TO \((.*?)\)$`)
+var bound = lazyregexp.New(`^FOR VALUES FROM \((.*?)\) TO \((.*?)\)$`)
 
 // parseSpan reads a partition's bound. It returns false for one that is not a range of dates.
 func parseSpan(name, text string) (span, bool) {
 	if text == "DEFAULT" {
 		return span{name: name, other: true}, true
 	}
-	m := bound.FindStringSubmatch(text)
+	m := bound().FindStringSubmatch(text)
 	if m == nil {
 		return span{}, false
 	}

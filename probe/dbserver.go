@@ -5,9 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"meshdiag/lazyregexp"
 )
 
 // What a person can type on this machine. Command lines must work as they are printed, so they depend on what is installed
@@ -49,7 +50,7 @@ func serverInstalled() bool {
 	return false
 }
 
-var portSetting = regexp.MustCompile(`(?m)^\s*port\s*=?\s*'?(\d+)`)
+var portSetting = lazyregexp.New(`(?m)^\s*port\s*=?\s*'?(\d+)`)
 
 // clusters lists Debian's clusters: ROOT/VERSION/NAME/postgresql.conf.
 func clusters(root string) (all []cluster) {
@@ -57,7 +58,7 @@ func clusters(root string) (all []cluster) {
 	for _, path := range found {
 		c := cluster{version: filepath.Base(filepath.Dir(filepath.Dir(path))), name: filepath.Base(filepath.Dir(path)), port: 5432}
 		if data, err := os.ReadFile(path); err == nil {
-			if m := portSetting.FindSubmatch(data); m != nil {
+			if m := portSetting().FindSubmatch(data); m != nil {
 				c.port, _ = strconv.Atoi(string(m[1]))
 			}
 		}

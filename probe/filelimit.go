@@ -6,10 +6,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"meshdiag/lazyregexp"
 )
 
 const (
@@ -65,14 +66,14 @@ func FilesWereOut(pid int) (Check, bool) {
 const maxSeenFiles = 4096
 
 // number is what tells descriptors of one kind apart: "socket:[1234]".
-var number = regexp.MustCompile(`:\[\d+\]$`)
+var number = lazyregexp.New(`:\[\d+\]$`)
 
 // mostOpen says what the descriptors lead to, when some lead to the same: "60 times /etc/hostname, 4 times socket".
 func mostOpen(dir string, entries []os.DirEntry) string {
 	count := map[string]int{}
 	for _, e := range entries[:min(len(entries), maxSeenFiles)] {
 		if to, err := os.Readlink(filepath.Join(dir, "fd", e.Name())); err == nil {
-			count[number.ReplaceAllString(strings.TrimSuffix(to, " (deleted)"), "")]++
+			count[number().ReplaceAllString(strings.TrimSuffix(to, " (deleted)"), "")]++
 		}
 	}
 	names := slices.SortedFunc(maps.Keys(count), func(a, b string) int {

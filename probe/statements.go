@@ -3,10 +3,11 @@ package probe
 import (
 	"bytes"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"meshdiag/lazyregexp"
 )
 
 // Limits on what is taken for SQL: constants may be anything.
@@ -116,7 +117,7 @@ func isStatement(text []byte) bool {
 	if bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' && r != '\r' || r == 0x7f }) {
 		return false
 	}
-	if template.Match(text) {
+	if template().Match(text) {
 		return false
 	}
 	first := bytes.TrimLeft(text, " \t\r\n")
@@ -124,7 +125,7 @@ func isStatement(text []byte) bool {
 }
 
 // template is text that is no SQL yet: printf's conversions, format's braces, and the placeholders of other databases.
-var template = regexp.MustCompile(`%[-+ #0]?[0-9.]*(?:l{0,2}[diuxs]|[cfgqQwz])|\{\w*\}|\?(?:\d|\s*(?:[,);]|$|AND\b|OR\b|and\b|or\b))`)
+var template = lazyregexp.New(`%[-+ #0]?[0-9.]*(?:l{0,2}[diuxs]|[cfgqQwz])|\{\w*\}|\?(?:\d|\s*(?:[,);]|$|AND\b|OR\b|and\b|or\b))`)
 
 func beginsLikeSQL(data []byte) bool {
 	data = bytes.TrimLeft(data[:min(len(data), 64)], " \t\r\n")
@@ -137,10 +138,10 @@ func beginsLikeSQL(data []byte) bool {
 }
 
 // makes is how SQL that makes a table, view or column begins, up to its name.
-var makes = regexp.MustCompile(`(?i)(\bCREATE\s+(\w+\s+){1,4}|\bADD\s+(COLUMN\s+)?|\bINTO\s+TEMP(ORARY)?\s+(TABLE\s+)?)(IF\s+NOT\s+EXISTS\s+)?("?\w+"?\.)?"?$`)
+var makes = lazyregexp.New(`(?i)(\bCREATE\s+(\w+\s+){1,4}|\bADD\s+(COLUMN\s+)?|\bINTO\s+TEMP(ORARY)?\s+(TABLE\s+)?)(IF\s+NOT\s+EXISTS\s+)?("?\w+"?\.)?"?$`)
 
 // names is what follows the name of a common table expression.
-var names = regexp.MustCompile(`^"?\s*(\([\w\s,"]*\)\s*)?(?i:AS)\s+(?i:(NOT\s+)?MATERIALIZED\s+)?\(`)
+var names = lazyregexp.New(`^"?\s*(\([\w\s,"]*\)\s*)?(?i:AS)\s+(?i:(NOT\s+)?MATERIALIZED\s+)?\(`)
 
 // creates reports whether the program holds SQL that makes a table or column of that name by itself: where it is missing,
 // the program may just not have come that far.
@@ -153,7 +154,7 @@ func (c *Constants) creates(name string) bool {
 			}
 			lo, hi := at+i, at+i+len(name)
 			if (hi == len(p.data) || !wordByte(p.data[hi])) &&
-				(makes.Match(p.data[max(0, lo-createsWithin):lo]) || names.Match(p.data[hi:min(len(p.data), hi+namesWithin)])) {
+				(makes().Match(p.data[max(0, lo-createsWithin):lo]) || names().Match(p.data[hi:min(len(p.data), hi+namesWithin)])) {
 				return true
 			}
 			at = hi

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"meshdiag/lazyregexp"
 )
 
 // maxFile bounds a profile file: the largest built-in one is below 64 KiB.
@@ -250,7 +252,7 @@ func decode(name string, text []byte) (*file, error) {
 	return f, nil
 }
 
-var varName = regexp.MustCompile(`%[A-Za-z_]+%`)
+var varName = lazyregexp.New(`%[A-Za-z_]+%`)
 
 // vars fills in %name%: names that differ between profiles derived from each other.
 type vars map[string]string
@@ -260,7 +262,7 @@ func (v vars) text(s string) string {
 	if strings.Count(s, "%") < 2 {
 		return s
 	}
-	return varName.ReplaceAllStringFunc(s, func(m string) string {
+	return varName().ReplaceAllStringFunc(s, func(m string) string {
 		if value, ok := v[m[1:len(m)-1]]; ok {
 			return value
 		}
@@ -273,7 +275,7 @@ func (v vars) pattern(s string) string {
 	if strings.Count(s, "%") < 2 {
 		return s
 	}
-	return varName.ReplaceAllStringFunc(s, func(m string) string {
+	return varName().ReplaceAllStringFunc(s, func(m string) string {
 		if value, ok := v[m[1:len(m)-1]]; ok {
 			return regexp.QuoteMeta(value)
 		}

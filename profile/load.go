@@ -217,12 +217,16 @@ func (f *file) merge(base *file) {
 }
 
 // Recognise returns the built-in profile whose runtime a binary carries: has tells whether the binary has (defines or
-// imports) a symbol. It returns nil when none fits, as for a stripped binary. Two symbols must be there, so that one
-// function of a stranger that happens to have such a name is not enough.
+// imports) a symbol with that in its name. It returns nil when none fits, as for a stripped binary. Two symbols must be there, so that one
+// function of a stranger that happens to have such a name is not enough. has is asked for the beginning that all of them
+// share, too, which spares looking for each in a binary of something else.
 func Recognise(has func(symbol string) bool) *Profile {
 	best, most := (*builtin)(nil), 0
 	for _, b := range builtins() {
 		found := 0
+		if !has(sharedPrefix(b.marks)) {
+			continue
+		}
 		for _, s := range b.marks {
 			if has(s) {
 				found++
@@ -240,4 +244,18 @@ func Recognise(has func(symbol string) bool) *Profile {
 		return nil // a test loads every embedded profile, so this cannot happen in a built program
 	}
 	return p
+}
+
+// sharedPrefix is what all names begin with.
+func sharedPrefix(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	shared := names[0]
+	for _, n := range names {
+		for !strings.HasPrefix(n, shared) {
+			shared = shared[:len(shared)-1]
+		}
+	}
+	return shared
 }

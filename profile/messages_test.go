@@ -163,7 +163,7 @@ func TestRulesAreComplete(t *testing.T) {
 				t.Errorf("%s: message id %s twice", p.ID, r.ID)
 			}
 			seen[r.ID] = true
-			if strings.Contains(r.Pattern.String()+r.Text+r.Source, "%prefix%") || varName.MatchString(r.Text+r.Source) {
+			if strings.Contains(r.Pattern.String()+r.Text+r.Source, "%prefix%") || varName().MatchString(r.Text+r.Source) {
 				t.Errorf("%s: message %s has a name that is not filled in", p.ID, r.ID)
 			}
 		}

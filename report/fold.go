@@ -2,9 +2,9 @@ package report
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
-	"sync"
+
+	"meshdiag/lazyregexp"
 )
 
 // A stack is shown as entries: frames that a reader should see, and sentences in place of those that would hide them.
@@ -160,9 +160,7 @@ func foldNote(hidden []Frame) string {
 
 // backtraceLine is a line of the backtrace that a program prints of itself, as Rust's standard library does: it says what
 // the report's own stack says better, and it crowds out the message before it.
-var backtraceLine = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^\s*(?:\d+:\s+(?:0x[0-9a-f]+ - )?\S|at \S+:\d+|stack backtrace:$)`)
-})
+var backtraceLine = lazyregexp.New(`^\s*(?:\d+:\s+(?:0x[0-9a-f]+ - )?\S|at \S+:\d+|stack backtrace:$)`)
 
 // foldTail puts one note in place of each run of three or more lines of a backtrace.
 func foldTail(tail []OutputLine) []OutputLine {

@@ -3,7 +3,8 @@ package report
 import (
 	"regexp"
 	"strings"
-	"sync"
+
+	"meshdiag/lazyregexp"
 )
 
 // masked stands where a secret stood.
@@ -34,7 +35,7 @@ type rule struct {
 
 // newRule compiles its pattern when it is first needed: most runs of meshdiag end without a secret in sight.
 func newRule(hints, pattern, replace string) rule {
-	return rule{strings.Fields(hints), sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) }), replace}
+	return rule{strings.Fields(hints), lazyregexp.New(pattern), replace}
 }
 
 const (
@@ -159,9 +160,7 @@ func isPort(s string) bool {
 	return len(s) <= 5
 }
 
-var secretFlag = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)^--?(?:` + secretKey + `|` + tokenKey + `)$`)
-})
+var secretFlag = lazyregexp.New(`(?i)^--?(?:` + secretKey + `|` + tokenKey + `)$`)
 
 // MaskArgs masks an argument vector: each argument by itself, and the argument after a flag such as --password. It returns a
 // new slice, never nil.

@@ -1,12 +1,12 @@
 package symbols
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/ianlancetaylor/demangle"
+
+	"meshdiag/lazyregexp"
 )
 
 // maxDemangle bounds the names that are demangled: hostile ones can unfold without end.
@@ -37,11 +37,11 @@ func Demangle(name string) (string, Language) {
 }
 
 // mangled finds names in the Itanium and Rust v0 manglings inside a sentence.
-var mangled = regexp.MustCompile(`\b_(Z|R)[A-Za-z0-9_$.]+`)
+var mangled = lazyregexp.New(`\b_(Z|R)[A-Za-z0-9_$.]+`)
 
 // DemangleIn demangles the names in a sentence.
 func DemangleIn(text string) string {
-	return mangled.ReplaceAllStringFunc(text, func(s string) string {
+	return mangled().ReplaceAllStringFunc(text, func(s string) string {
 		name, _ := Demangle(s)
 		return name
 	})
@@ -59,9 +59,7 @@ func sourceName(symbol string) string {
 
 // clonePattern is what compilers append to the names of the parts and clones that they make of a function (gcc
 // clone_function_name; LLVM's promotion of local names).
-var clonePattern = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?:\.(?:cold|(?:part|isra|constprop|lto_priv|llvm)\.[0-9]+))+$`)
-})
+var clonePattern = lazyregexp.New(`(?:\.(?:cold|(?:part|isra|constprop|lto_priv|llvm)\.[0-9]+))+$`)
 
 // WithoutClone cuts off a raw symbol what the compiler appended to it: what is left is the function of the source.
 func WithoutClone(symbol string) string {

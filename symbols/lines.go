@@ -72,11 +72,20 @@ func (x *lineIndex) describe(u *dwarfUnit, pc uint64) []InlinedCall {
 	return append(out, InlinedCall{Function: fn, File: file, Line: line})
 }
 
-// lineTable is the line program of one unit. It is run anew for each address: a unit is asked few times, and its rows
-// would take more memory than its program.
+// lineTable is the line program of one unit. It is run as far as an address is looked for, and where its sequences begin is
+// remembered: rows of a whole unit would take more memory than its program.
 type lineTable struct {
-	reader *dwarf.LineReader
-	files  []*dwarf.LineFile
+	reader    *dwarf.LineReader
+	files     []*dwarf.LineFile
+	sequences []lineSequence      // those that were run through, in the program's order
+	next      dwarf.LineReaderPos // where the first one begins that was not
+	rows      int                 // that were run for sequences
+}
+
+// lineSequence is a run of rows with rising addresses [lo, hi), as a rule one function (DWARF 5, section 6.2.5).
+type lineSequence struct {
+	lo, hi uint64
+	at     dwarf.LineReaderPos
 }
 
 // tableOf opens a unit's line table with debug/dwarf, which is given this unit only: opening all of them would parse
@@ -108,7 +117,7 @@ func (x *lineIndex) tableOf(u *dwarfUnit) *lineTable {
 	if err != nil || lr == nil {
 		return t
 	}
-	t.reader, t.files = lr, lr.Files()
+	t.reader, t.files, t.next = lr, lr.Files(), lr.Tell()
 	return t
 }
 
@@ -120,25 +129,57 @@ func (t *lineTable) at(pc uint64) (file string, line int, ok bool) {
 	if t.reader == nil {
 		return "", 0, false
 	}
-	t.reader.Reset()
-	var prev, cur dwarf.LineEntry
-	inSequence := false
-	start := uint64(0)
-	for range maxLineRows {
-		if err := t.reader.Next(&cur); err != nil {
-			break
+	for i := 0; ; i++ {
+		if i == len(t.sequences) && !t.advance() {
+			return "", 0, false
 		}
-		if !inSequence {
-			start = cur.Address
+		if s := &t.sequences[i]; pc >= s.lo && pc < s.hi {
+			return t.within(s, pc)
 		}
-		// Sequences at zero belong to functions that the linker threw away.
-		if inSequence && start != 0 && pc >= prev.Address && pc < cur.Address {
-			t.files = t.reader.Files()
+	}
+}
+
+// advance runs through the next sequence; false at the program's end. Sequences at zero belong to functions that the linker
+// threw away.
+func (t *lineTable) advance() bool {
+	t.reader.Seek(t.next)
+	var row dwarf.LineEntry
+	s, begun := lineSequence{at: t.next}, false
+	for ; t.rows < maxLineRows; t.rows++ {
+		if err := t.reader.Next(&row); err != nil {
+			t.rows = maxLineRows
+			return false
+		}
+		if !begun {
+			s.lo, begun = row.Address, true
+		}
+		if !row.EndSequence {
+			continue
+		}
+		s.hi = row.Address
+		t.next, t.files = t.reader.Tell(), t.reader.Files()
+		if s.lo != 0 && s.hi > s.lo {
+			t.sequences = append(t.sequences, s)
+			return true
+		}
+		s, begun = lineSequence{at: t.next}, false
+	}
+	return false
+}
+
+// within finds the row of a sequence that covers an address.
+func (t *lineTable) within(s *lineSequence, pc uint64) (file string, line int, ok bool) {
+	t.reader.Seek(s.at)
+	var prev, row dwarf.LineEntry
+	for i := 0; t.reader.Next(&row) == nil; i++ {
+		if i > 0 && pc >= prev.Address && pc < row.Address {
 			return fileName(prev.File), prev.Line, true
 		}
-		prev, inSequence = cur, !cur.EndSequence
+		if row.EndSequence {
+			break
+		}
+		prev = row
 	}
-	t.files = t.reader.Files()
 	return "", 0, false
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"meshdiag/lazyregexp"
 )
 
 const (
@@ -77,16 +79,16 @@ func kmsgRecord(record string) (at time.Duration, text string) {
 
 // oomVictims are the two lines that name a victim (linux/mm/oom_kill.c: dump_oom_victim, __oom_kill_process); the first is
 // written before the signal is sent, the second after.
-var oomVictims = []*regexp.Regexp{
-	regexp.MustCompile(`^oom-kill:.*,task=(?P<name>.*),pid=(?P<pid>\d+),uid=\d+$`),
-	regexp.MustCompile(`(?:Killed|Out of memory: Killed) process (?P<pid>\d+) \((?P<name>.*)\)`),
+var oomVictims = []func() *regexp.Regexp{
+	lazyregexp.New(`^oom-kill:.*,task=(?P<name>.*),pid=(?P<pid>\d+),uid=\d+$`),
+	lazyregexp.New(`(?:Killed|Out of memory: Killed) process (?P<pid>\d+) \((?P<name>.*)\)`),
 }
 
 func oomVictim(text string) (pid int, name string, ok bool) {
 	for _, re := range oomVictims {
-		if m := re.FindStringSubmatch(text); m != nil {
-			pid, err := strconv.Atoi(m[re.SubexpIndex("pid")])
-			return pid, m[re.SubexpIndex("name")], err == nil
+		if m := re().FindStringSubmatch(text); m != nil {
+			pid, err := strconv.Atoi(m[re().SubexpIndex("pid")])
+			return pid, m[re().SubexpIndex("name")], err == nil
 		}
 	}
 	return 0, "", false
