@@ -180,7 +180,7 @@ func needed(re *syntax.Regexp) []string {
 }
 
 // maxNeeded bounds the texts that are looked for instead of trying the pattern.
-const maxNeeded = 48
+const maxNeeded = 256
 
 // shortest is the length of the shortest text: the longer it is, the fewer strings contain it by chance.
 func shortest(list []string) int {
