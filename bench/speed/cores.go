@@ -25,6 +25,18 @@ type dump struct {
 	function string
 }
 
+// addDelve builds dlv, which Debian has no package of, and puts it into the search path.
+func addDelve() {
+	dlv, err := lab.Delve(context.Background())
+	if err != nil {
+		fmt.Printf("dlv cannot be built: %v\n", err)
+		return
+	}
+	if err := os.Setenv("PATH", os.Getenv("PATH")+":"+filepath.Dir(dlv)); err != nil {
+		fmt.Println(err)
+	}
+}
+
 // cores compares the readers of core dumps on the same cores.
 func cores(meshdiag, dir string, rounds int) error {
 	// The network is no part of this.
@@ -32,6 +44,9 @@ func cores(meshdiag, dir string, rounds int) error {
 		return err
 	}
 	fmt.Printf("\nCore dumps, %d interleaved rounds, medians; the cores are in the page cache\n", rounds)
+	if _, err := exec.LookPath("dlv"); err != nil {
+		addDelve()
+	}
 	for _, tool := range []string{"eu-stack", "gdb", "dlv"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			fmt.Printf("%s is not installed: no comparison with it\n", tool)
