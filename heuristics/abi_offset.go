@@ -22,7 +22,8 @@ func wrongOffset(c *Case) *Hypothesis {
 	h := c.abi(kindOffset, c.blamedSymbol(l.Symbol), c.boundaryOf(l))
 	c.neighbourFact(h, l)
 	c.layoutFact(h)
-	h.fact(b.looks == provenance.LooksText && c.Profile != nil, "reads-text", "value", wReadsText, "what was read is text: the content of a field, not the pointer to it")
+	half, _ := c.halfLoad()
+	h.fact(b.looks == provenance.LooksText && c.Profile != nil && half == nil, "reads-text", "value", wReadsText, "what was read is text: the content of a field, not the pointer to it")
 	if !h.supported() {
 		return nil
 	}
@@ -81,6 +82,9 @@ func (c *Case) pointerBeside(l *provenance.Step) (off int64, ok bool) {
 	b := c.facts().bad
 	if l == nil || !l.MemOK || c.Reader == nil || b.known && c.pointerTo(b.value) {
 		return 0, false
+	}
+	if c.neighbour(l.Mem) {
+		return 0, false // the word that was read is an address itself, and only a part of it was taken
 	}
 	for _, off := range reach {
 		if c.neighbour(l.Mem + uint64(off)) {

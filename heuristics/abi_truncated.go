@@ -102,7 +102,7 @@ const narrowRegs = " eax ebx ecx edx esi edi ebp r8d r9d r10d r11d r12d r13d r14
 // narrowed is the first hop, seen from the fault, at which the program's own code keeps the value in 32 bits: a copy, or
 // the load inside a function that returned it. nil when there is none.
 func (c *Case) narrowed() *provenance.Step {
-	if c.Chain == nil || c.facts().bad.looks != provenance.LooksTruncated {
+	if half, _ := c.halfLoad(); c.Chain == nil || c.facts().bad.looks != provenance.LooksTruncated && half == nil {
 		return nil
 	}
 	steps := c.Chain.Steps

@@ -27,6 +27,11 @@ func (a *Analyzer) Classify(v uint64) ValueInfo {
 	if m := a.mapping(v); m != nil {
 		return a.classifyMapped(v, m)
 	}
+	if s, text := textOf(v); text && v>>32 == 0 && !letters(s) {
+		if half, ok := a.looksTruncated(v); ok {
+			return half // four signs that make no word, and the half of a good address
+		}
+	}
 	for _, try := range []func(uint64) (ValueInfo, bool){looksPoison, looksText, a.looksTruncated, looksNegative32, a.looksTagged, looksFloat} {
 		if info, ok := try(v); ok {
 			return info
@@ -144,13 +149,27 @@ func textOf(v uint64) (string, bool) {
 	if len(b) < 4 || len(b) < 8 && v>>(8*len(b)) != 0 {
 		return "", false
 	}
-	letters := 0
+	n := 0
 	for _, c := range b {
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == ' ' {
-			letters++
+		if letter(c) || c == ' ' {
+			n++
 		}
 	}
-	return string(b), letters*2 > len(b)
+	return string(b), n*2 > len(b)
+}
+
+func letter(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// letters reports whether all of a text are letters or digits.
+func letters(s string) bool {
+	for i := range len(s) {
+		if !letter(s[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func looksText(v uint64) (ValueInfo, bool) {

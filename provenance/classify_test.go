@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"meshdiag/crash"
 	"meshdiag/symbols"
 )
 
@@ -50,6 +51,21 @@ func TestClassify(t *testing.T) {
 		got := a.Classify(c.v)
 		if got.Kind != c.kind || !strings.Contains(got.Text, c.text) {
 			t.Errorf("%#x: got %s %q, want %s %q", c.v, got.Kind, got.Text, c.kind, c.text)
+		}
+	}
+}
+
+// Four bytes of the low half of an address may all be printable: then it is a matter of what they spell.
+func TestHalfAnAddressThatIsText(t *testing.T) {
+	p := newProcess()
+	for _, start := range []uint64{0x5581_4625_5000, 0x7f00_6463_6000} {
+		p.c.Mappings = append(p.c.Mappings, crash.Mapping{Range: crash.Range{Start: start, End: start + 0x1000},
+			Perms: crash.Read | crash.Write, PermsOK: true})
+	}
+	a := p.analyzer()
+	for v, want := range map[uint64]ValueKind{0x4625_5750: LooksTruncated /* PW%F */, 0x6463_6261: LooksText /* abcd */} {
+		if got := a.Classify(v); got.Kind != want {
+			t.Errorf("%#x: %s %q, want %s", v, got.Kind, got.Text, want)
 		}
 	}
 }

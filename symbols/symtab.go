@@ -100,38 +100,25 @@ func (t *symbolTable) objects() []symEntry {
 	return t.data
 }
 
+// collect makes a sorted index. Most entries differ by their address, and sorting numbers is several times as fast as
+// sorting records with a function.
 func (t *symbolTable) collect(wantFuncs bool) []symEntry {
-	n := 0
-	for i := range t.count() {
-		if e, shndx := t.at(i); defined(e, shndx) && t.isFunc(e, shndx) == wantFuncs {
-			n++
-		}
-	}
-	out := make([]symEntry, 0, n)
-	for i := range t.count() {
-		if e, shndx := t.at(i); defined(e, shndx) && t.isFunc(e, shndx) == wantFuncs {
-			out = append(out, e)
-		}
-	}
-	return t.sort(out)
-}
-
-// sort orders entries by t.order. Most differ by their address, and sorting numbers is several times as fast as sorting
-// records with a function.
-func (t *symbolTable) sort(entries []symEntry) []symEntry {
 	const indexBits = 24
-	keys := make([]uint64, len(entries))
-	for i, e := range entries {
-		if e.value >= 1<<(64-indexBits) || i >= 1<<indexBits {
-			slices.SortFunc(entries, t.order)
-			return entries
+	keys := make([]uint64, 0, t.count()) // address, then number of the record
+	for i := range t.count() {
+		e, shndx := t.at(i)
+		if !defined(e, shndx) || t.isFunc(e, shndx) != wantFuncs {
+			continue
 		}
-		keys[i] = e.value<<indexBits | uint64(i)
+		if e.value >= 1<<(64-indexBits) || i >= 1<<indexBits {
+			return t.collectSlowly(wantFuncs)
+		}
+		keys = append(keys, e.value<<indexBits|uint64(i))
 	}
 	slices.Sort(keys)
-	out := make([]symEntry, len(entries))
+	out := make([]symEntry, len(keys))
 	for i, k := range keys {
-		out[i] = entries[k&(1<<indexBits-1)]
+		out[i], _ = t.at(int(k & (1<<indexBits - 1)))
 	}
 	for i := 0; i < len(out); {
 		k := i + 1
@@ -143,6 +130,17 @@ func (t *symbolTable) sort(entries []symEntry) []symEntry {
 		}
 		i = k
 	}
+	return out
+}
+
+// collectSlowly does it for tables whose addresses or number of records are too large for keys.
+func (t *symbolTable) collectSlowly(wantFuncs bool) (out []symEntry) {
+	for i := range t.count() {
+		if e, shndx := t.at(i); defined(e, shndx) && t.isFunc(e, shndx) == wantFuncs {
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, t.order)
 	return out
 }
 

@@ -55,3 +55,13 @@ func TestSortedByOrder(t *testing.T) {
 		}
 	})
 }
+
+func TestCollectedBothWays(t *testing.T) {
+	eachTable(t, func(path string, table *symbolTable) {
+		for _, funcs := range []bool{true, false} {
+			if fast, slow := table.collect(funcs), table.collectSlowly(funcs); !slices.EqualFunc(fast, slow, func(a, b symEntry) bool { return table.order(a, b) == 0 }) {
+				t.Errorf("%s: the two ways to sort differ", path)
+			}
+		}
+	})
+}
