@@ -36,6 +36,7 @@ type trial struct {
 	code   int    // that the program must end with: guards against a trial that proves nothing
 	want   string // that its output must contain
 	signal bool   // that it must die of a signal
+	dir    string // where it runs; "" the current folder
 }
 
 // TestTransparency runs each program alone and traced, with separate pipes for stdout and stderr, and compares bytes and
@@ -77,6 +78,7 @@ func TestTransparency(t *testing.T) {
 		t.Run(tr.name, func(t *testing.T) {
 			t.Parallel()
 			path := program(t, tr.prog)
+			tr.dir = t.TempDir() // for a core: two programs that write theirs to one file may both fail
 			alone := runPipes(t, tr, path, false)
 			traced := runPipes(t, tr, path, true)
 			if alone.code != tr.code || !strings.Contains(alone.stdout+alone.stderr, tr.want) {
@@ -169,6 +171,7 @@ func ended(t *testing.T, cmd *exec.Cmd, report string) ran {
 func runPipes(t *testing.T, tr trial, path string, traced bool) ran {
 	t.Helper()
 	cmd, report := command(t, path, tr.args, traced, withBreaks+"="+tr.breaks)
+	cmd.Dir = tr.dir
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(tr.stdin), &stdout, &stderr
 	if err := cmd.Start(); err != nil {
