@@ -76,7 +76,11 @@ func (w *walk) isCode(addr uint64) bool {
 // keptValue is a bad value that the runtime's own code read from memory, while no code of the program was running.
 func (w *walk) keptValue() (value uint64, ok bool) {
 	f, c := w.c.Fault, w.c.Chain
-	if w.prof == nil || f == nil || c == nil || len(c.Steps) < 2 || c.Origin != provenance.StepLoad || f.BadRet {
+	if w.prof == nil || f == nil || f.BadRet {
+		return 0, false
+	}
+	// Of a call through a pointer it is enough that the runtime made it: a debug build hides the load behind calls.
+	if loaded := c != nil && len(c.Steps) > 1 && c.Origin == provenance.StepLoad; !loaded && !f.BranchBad {
 		return 0, false
 	}
 	if own := w.ownFrame(0); own >= 0 && own < w.contextFrame() {
