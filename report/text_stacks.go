@@ -163,7 +163,7 @@ func (t *text) frame(f *Frame) {
 	if mark != "" {
 		name = bold
 	}
-	spans := []span{{fmt.Sprintf("#%-3d", f.Index), faint}, {fmt.Sprintf("%-10s", mark), markStyles[mark]}}
+	spans := []span{{fmt.Sprintf("%-3s ", fmt.Sprintf("#%d", f.Index)), faint}, {fmt.Sprintf("%-10s", mark), markStyles[mark]}}
 	label := len(spans[0].text) + len(spans[1].text)
 	spans = append(spans, span{frameName(*f), name})
 	if tags := frameTags(f); tags != "" {
