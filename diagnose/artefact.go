@@ -50,7 +50,8 @@ func (w *walk) otherRuntime() (probe.Check, bool) {
 	if w.options.Profile == "" || !ok {
 		return probe.Check{}, false
 	}
-	is := profile.Recognise(func(symbol string) bool { return w.sym.MentionsSymbol(main, symbol) })
+	mentions := func(part string) bool { return w.sym.MentionsSymbol(main, part) }
+	is := profile.Recognise(mentions, mentions)
 	if is == nil || is.ID == w.prof.ID || is.Prefix == w.prof.Prefix {
 		return probe.Check{}, false
 	}

@@ -39,7 +39,7 @@ func recognisedPanics(path string, names []string) (map[string]uint64, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := profile.Recognise(func(symbol string) bool { _, ok := found[symbol]; return ok })
+	p := profile.Recognise(func(symbol string) bool { _, ok := found[symbol]; return ok }, nil)
 	for _, m := range marks {
 		delete(found, m)
 	}
@@ -55,6 +55,6 @@ func profileMarks() []string {
 	profile.Recognise(func(symbol string) bool {
 		all = append(all, symbol)
 		return false
-	})
+	}, nil)
 	return all
 }

@@ -8,5 +8,6 @@ var (
 	BuildMeshdiag    = buildMeshdiag
 	RunForCores      = runForCores
 	NeedPlainCores   = needPlainCores
+	RecognisedPanics = recognisedPanics
 	CompareWaits     = compareWaits
 )

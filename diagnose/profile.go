@@ -15,5 +15,6 @@ func choose(name string, sym *symbols.Symbolizer) (*profile.Profile, error) {
 	if !ok {
 		return nil, nil
 	}
-	return profile.Recognise(func(symbol string) bool { return sym.MentionsSymbol(main, symbol) }), nil
+	mentions := func(part string) bool { return sym.MentionsSymbol(main, part) }
+	return profile.Recognise(mentions, mentions), nil
 }

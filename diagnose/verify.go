@@ -124,7 +124,7 @@ func profileOf(name, path string) (*profile.Profile, error) {
 	return profile.Recognise(func(symbol string) bool {
 		found, err := symbols.FileSymbols(path, []string{symbol})
 		return err == nil && len(found) > 0
-	}), nil
+	}, nil), nil
 }
 
 // verifier carries one boot.

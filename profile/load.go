@@ -217,14 +217,14 @@ func (f *file) merge(base *file) {
 }
 
 // Recognise returns the built-in profile whose runtime a binary carries: has tells whether the binary has (defines or
-// imports) a symbol with that in its name. It returns nil when none fits, as for a stripped binary. Two symbols must be there, so that one
-// function of a stranger that happens to have such a name is not enough. has is asked for the beginning that all of them
-// share, too, which spares looking for each in a binary of something else.
-func Recognise(has func(symbol string) bool) *Profile {
+// imports) a symbol. It returns nil when none fits, as for a stripped binary. Two symbols must be there, so that one
+// function of a stranger that happens to have such a name is not enough. Where it is cheaper to ask whether any symbol has
+// some text in its name, mentions does that, and spares looking for each; nil: it is not.
+func Recognise(has, mentions func(symbol string) bool) *Profile {
 	best, most := (*builtin)(nil), 0
 	for _, b := range builtins() {
 		found := 0
-		if !has(sharedPrefix(b.marks)) {
+		if mentions != nil && !mentions(sharedPrefix(b.marks)) {
 			continue
 		}
 		for _, s := range b.marks {

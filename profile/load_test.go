@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -194,13 +195,16 @@ func TestRecognise(t *testing.T) {
 		{"", ""},
 	}
 	for _, tt := range tests {
-		p := Recognise(func(s string) bool { return strings.Contains(tt.symbols, s) })
-		id := ""
-		if p != nil {
-			id = p.ID
-		}
-		if id != tt.want {
-			t.Errorf("%q: %q", tt.symbols, id)
+		has := func(s string) bool { return slices.Contains(strings.Fields(tt.symbols), s) }
+		mentions := func(s string) bool { return strings.Contains(tt.symbols, s) }
+		for _, p := range []*Profile{Recognise(has, nil), Recognise(has, mentions)} {
+			id := ""
+			if p != nil {
+				id = p.ID
+			}
+			if id != tt.want {
+				t.Errorf("%q: %q", tt.symbols, id)
+			}
 		}
 	}
 }
