@@ -44,9 +44,21 @@ func (o *oomWatch) tell(pid int, comm string) *crash.OOMKills {
 	if out.Machine == 0 {
 		return out // nobody was killed: the log need not be read
 	}
-	out.Record, out.ByName, out.Log = oomRecord(o.booted, pid, comm)
+	for range recordTries {
+		out.Record, out.ByName, out.Log = oomRecord(o.booted, pid, comm)
+		if !out.Log || out.Record != "" && !out.ByName {
+			break
+		}
+		time.Sleep(recordWait) // the kernel sends the signal before it writes to its log (mm/oom_kill.c, __oom_kill_process)
+	}
 	return out
 }
+
+// How often the log is read for a record that must come, and how long is waited in between.
+const (
+	recordTries = 6
+	recordWait  = 4 * time.Millisecond
+)
 
 func oomKills() int {
 	data, err := os.ReadFile("/proc/vmstat")
