@@ -325,7 +325,7 @@ func TestRefusedProcesses(t *testing.T) {
 	}
 	forks := func(before string) string { // the children hold their places until their parent is gone
 		return limitsHead + `#include <sys/prctl.h>
-int main(void) { ` + before + ` for (;;) { pid_t p = fork(); if (!p) { prctl(PR_SET_PDEATHSIG, SIGKILL); pause(); _exit(0); } if (p < 0) died("fork"); } }`
+int main(void) { ` + before + ` for (pid_t own = getpid();;) { pid_t p = fork(); if (!p) { prctl(PR_SET_PDEATHSIG, SIGKILL); while (getppid() == own) pause(); _exit(0); } if (p < 0) died("fork"); } }`
 	}
 	user := ending{source: forks(`limit(RLIMIT_NPROC, 8, 8); if (setuid(54321)) return 2;`), outcome: "exited", cause: "exit-failure/no-processes",
 		say: []string{"user 54321 has 8 processes and threads, and at most 8 are allowed (ulimit -u)"}}
