@@ -70,9 +70,16 @@ func (t *tracer) childDies(p *process, status uint64) {
 
 // childDied keeps the death of a child by a signal; one by a fault is worth a warning whatever becomes of the target.
 func (t *tracer) childDied(p *process, ws unix.WaitStatus) {
-	if p == t.target || !ws.Signaled() || p.dead == nil {
+	if p == t.target || !ws.Signaled() {
 		return
 	}
+	if p.dead == nil { // another SIGKILL ended its exit event before we saw it
+		t.childDies(p, uint64(ws))
+		if d := p.dead; d.Name == "" && d.OOM != nil {
+			_, d.Name, _ = oomVictim(d.OOM.Record)
+		}
+	}
+	p.dead.At = t.out.now() // its exit event may lie seconds back, as where memory is short for us, too
 	if len(t.children) >= maxDeaths {
 		t.children = append(t.children[:0], t.children[1:]...)
 	}
