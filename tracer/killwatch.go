@@ -30,10 +30,11 @@ const (
 	maxCPUs      = 1024
 )
 
-// Where the watch looks for tracefs, and how long it waits before it begins; tests change both.
+// Where the watch looks for tracefs, how long it waits before it begins, and what it calls then; tests change all three.
 var (
 	tracefs        = []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}
 	killWatchAfter = time.Second
+	killWatchBegun = func() {}
 )
 
 // killWatch sees who sends SIGKILL to the target.
@@ -66,6 +67,7 @@ func (k *killWatch) watch(pid int, quit <-chan struct{}) {
 			}
 		}
 		k.mu.Unlock()
+		killWatchBegun()
 		break
 	}
 	<-quit

@@ -20,12 +20,27 @@ func TestWhoSentSIGKILL(t *testing.T) {
 		t.Skipf("mounting takes root: %v", err)
 	}
 	defer func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }()
-	dirs, after := tracefs, killWatchAfter
+	if space, err := os.Readlink("/proc/self/ns/pid"); err != nil || space != initPIDSpace {
+		t.Skipf("the watch works in the first PID namespace only: this is %s", space)
+	}
+	id, _, ok := readEvent(filepath.Join(dir, killEvent))
+	if !ok {
+		t.Skip("this kernel has no tracepoint for signals")
+	}
+	ring := openRing(id, 0, os.Getpid())
+	if ring == nil {
+		t.Skip("perf_event_open(2) is not allowed here")
+	}
+	_ = unix.Munmap(ring)
+	begun := filepath.Join(t.TempDir(), "begun")
+	await := `i=0; while ! [ -e ` + begun + ` ] && [ $i -lt 1000 ]; do sleep 0.02; i=$((i+1)); done; rm ` + begun + `; `
+	dirs, after, call := tracefs, killWatchAfter, killWatchBegun
 	tracefs, killWatchAfter = []string{"/nowhere", dir}, 0
-	defer func() { tracefs, killWatchAfter = dirs, after }()
+	killWatchBegun = func() { _ = os.WriteFile(begun, nil, 0o600) }
+	defer func() { tracefs, killWatchAfter, killWatchBegun = dirs, after, call }()
 
 	pidFile := filepath.Join(t.TempDir(), "pid")
-	sender := exec.Command("sh", "-c", `while ! pid=$(cat "$0" 2>/dev/null) || [ -z "$pid" ]; do sleep 0.02; done; sleep 0.5; kill -USR2 "$pid"; kill -KILL "$pid"; read end`, pidFile)
+	sender := exec.Command("sh", "-c", `while ! pid=$(cat "$0" 2>/dev/null) || [ -z "$pid" ]; do sleep 0.02; done; `+await+`kill -USR2 "$pid"; kill -KILL "$pid"; read end`, pidFile)
 	hold, err := sender.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -45,11 +60,11 @@ func TestWhoSentSIGKILL(t *testing.T) {
 	}
 
 	// A child that is gone when the signal arrives, and the kernel itself.
-	child := watch(t, Options{Path: "/bin/sh", Args: []string{"-c", `sleep 0.5; /bin/kill -KILL $$; sleep 9`}}, nil)
+	child := watch(t, Options{Path: "/bin/sh", Args: []string{"-c", await + `/bin/kill -KILL $$; sleep 9`}}, nil)
 	if p := child.out.Sender; p == nil || !p.Kin || p.Name != "kill" {
 		t.Errorf("%+v %+v", child.out.Signal, p)
 	}
-	kernel := watch(t, Options{Path: "/bin/sh", Args: []string{"-c", `sleep 0.5; ulimit -t 1; while :; do :; done`}}, nil)
+	kernel := watch(t, Options{Path: "/bin/sh", Args: []string{"-c", await + `ulimit -t 1; while :; do :; done`}}, nil)
 	if s := kernel.out.Signal; s == nil || s.Number != int(unix.SIGKILL) || s.Code != crash.SIKernel || s.PID != 0 || kernel.out.Sender != nil {
 		t.Errorf("%+v", s)
 	}
