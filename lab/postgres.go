@@ -248,13 +248,3 @@ func (pg *Postgres) Stop() {
 func (pg *Postgres) URL(role, password, db string) string {
 	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s", role, password, pg.Port, db)
 }
-
-// FreePort is a TCP port that nothing listens on at this moment.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
