@@ -58,14 +58,20 @@ func (w *walk) handedAt(a *provenance.Analyzer, site, value uint64, externs map[
 		return
 	}
 	h := heuristics.Handover{Symbol: sym.Name, Extern: e, Site: site, Arg: -1}
+	var places []int
 	for k, p := range call.Prepared {
 		h.Known[k] = p.Set && p.ValueOK
 		h.Code[k] = h.Known[k] && w.isCode(p.Value)
-		if p.Set && p.ValueOK && !p.Stale && p.Value == value && k < len(e.Params) && h.Arg < 0 {
-			h.Arg = k
+		if h.Known[k] && !p.Stale && p.Value == value && k < len(e.Params) {
+			places = append(places, k)
 		}
 	}
-	w.c.Handed = append(w.c.Handed, h)
+	if len(places) == 0 {
+		w.c.Handed = append(w.c.Handed, h)
+	}
+	for _, h.Arg = range places {
+		w.c.Handed = append(w.c.Handed, h)
+	}
 }
 
 func (w *walk) isCode(addr uint64) bool {

@@ -157,7 +157,7 @@ func intAsPointer(c *Case) *Hypothesis {
 	}
 	title := fmt.Sprintf("%s used the number %d as an address", who, int64(b.value))
 	if handed {
-		title = fmt.Sprintf("%s passed the number %d to %s, which kept it and used it as an address later", who, int64(b.value), c.readable(from.Extern.Symbol))
+		title = fmt.Sprintf("%s passed the number %d to %s, where the runtime takes an address", who, int64(b.value), c.readable(from.Extern.Symbol))
 	} else if s != nil {
 		title = fmt.Sprintf("%s passed the number %d to %s, which takes an address", who, int64(b.value), c.readable(s.symbol))
 	}

@@ -8,16 +8,20 @@ import (
 	"meshdiag/provenance"
 )
 
-// handovers are the calls by which the program may have given the runtime the bad value that it kept. NULL is passed for
-// many things: there only a function that takes code in that place counts, by what else it is given.
+// handovers are the calls by which the program may have given the runtime the bad value. NULL and small numbers are passed for
+// many things: of NULL only a place counts in which another call gives that function code, of a number only one in which it
+// takes an address.
 func (c *Case) handovers() (found []Handover) {
 	for i := range c.Handed {
 		h := &c.Handed[i]
 		if h.Arg < 0 {
 			continue
 		}
-		null := c.Fault != nil && c.Fault.BranchBad && c.Fault.Class == provenance.ClassNull
-		if !null || slices.Contains(h.Code[:], true) || slices.ContainsFunc(c.Handed, func(x Handover) bool { return x.Extern == h.Extern && x.Code[h.Arg] }) {
+		fits := classAt(h.Extern.Params, h.Arg) == "ptr"
+		if c.Fault != nil && c.Fault.BranchBad && c.Fault.Class == provenance.ClassNull {
+			fits = slices.ContainsFunc(c.Handed, func(x Handover) bool { return x.Extern == h.Extern && x.Code[h.Arg] })
+		}
+		if fits {
 			found = append(found, *h)
 		}
 	}
@@ -55,7 +59,7 @@ func (c *Case) handedFact(h *Hypothesis) (from Handover, ok bool) {
 	if n := c.handedUnknown(&from); n > 0 {
 		weight, others = wHanded*tierPossible, fmt.Sprintf("; what %s of it give there is not known", plural(n, "other call"))
 	}
-	h.fact(true, "handed-over", "handed", weight, "%s passes %s to %s in %s at %s, and that part of the runtime keeps it%s", callers[0], value, extern,
+	h.fact(true, "handed-over", "handed", weight, "%s passes %s to %s in %s at %s, a function of the part of the runtime that failed on it%s", callers[0], value, extern,
 		argument(from.Arg), hex(from.Site), others)
 	c.blame(h, from.Symbol, from.Extern.Symbol)
 	return from, true

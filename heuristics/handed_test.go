@@ -39,6 +39,9 @@ func TestHandedOver(t *testing.T) {
 		{"NULL where nobody gives code", func(m *maker) []Handover {
 			return []Handover{call(m, "build_router", get, true, [6]bool{}, third), call(m, "build_router", post, false, third, third)}
 		}, "", "", 0.95, "called a NULL function pointer"},
+		{"NULL beside code, where nobody gives code", func(m *maker) []Handover {
+			return []Handover{call(m, "build_router", get, true, [6]bool{1: true}, [6]bool{1: true, 2: true})}
+		}, "", "", 0.95, "called a NULL function pointer"},
 		{"nobody gives NULL", func(m *maker) []Handover {
 			return []Handover{call(m, "build_router", get, false, third, third)}
 		}, "", "", 0.95, "called a NULL function pointer"},
@@ -78,5 +81,17 @@ func TestHandedOverUnknown(t *testing.T) {
 	}
 	if alone, doubtful := confidence(0), confidence(2); doubtful >= alone {
 		t.Errorf("%.2f alone, %.2f beside calls that are not known", alone, doubtful)
+	}
+}
+
+// A number that the program passes where a number belongs is not the one that was used as an address.
+func TestHandedNumber(t *testing.T) {
+	for arg, want := range map[int]string{0: "", 1: "handle_health"} { // mesh_http_response_new(i64, ptr)
+		m := segv(inMesh(t), "mesh_rt::http::server::connection_handler_entry", "start_thread@libc").bad(provenance.ClassNearNull, 200, provenance.LooksSmallInt)
+		m.chain(load(0, heapAddr))
+		m.c.Handed = []Handover{{Symbol: "handle_health", Extern: m.c.Profile.Extern("mesh_http_response_new"), Site: 0x401000, Arg: arg, Known: [6]bool{true, true}}}
+		if h := m.top(); h.ID != idABI || h.Blame.Symbol == "handle_health" != (want != "") {
+			t.Errorf("in argument %d: %s blames %+v", arg, h.ID, h.Blame)
+		}
 	}
 }
