@@ -15,16 +15,16 @@ import (
 // panicEntry is a function of Rust's core library that code calls to panic. Which one was called tells most of the words
 // that it printed, and its arguments the rest (rust library/core/src/panicking.rs, option.rs, result.rs, cell.rs).
 type panicEntry struct {
-	words string // printed; %d and %#x take the numbers, %s the text
-	args  int    // numbers that it takes first
-	text  bool   // a &str, which it takes first
-	skip  int    // further words before the location
-	args2 bool   // a fmt::Arguments in two registers, which it takes first
+	words  string // printed; %d and %#x take the numbers, %s the text
+	args   int    // numbers that it takes first
+	text   bool   // a &str, which it takes first
+	skip   int    // further words before the location
+	format bool   // a fmt::Arguments in two registers, which it takes first
 }
 
 var panicEntries = map[string]panicEntry{
-	"core::panicking::panic_fmt":                            {words: "%s", args2: true},
-	"core::panicking::panic_nounwind_fmt":                   {words: "%s", args2: true, skip: 1},
+	"core::panicking::panic_fmt":                            {words: "%s", format: true},
+	"core::panicking::panic_nounwind_fmt":                   {words: "%s", format: true, skip: 1},
 	"std::panicking::begin_panic":                           {words: "%s", text: true},
 	"core::panicking::panic":                                {words: "%s", text: true},
 	"core::panicking::panic_str_literal":                    {words: "%s", text: true},
@@ -104,9 +104,9 @@ func abortOf(c *crash.Crash, t *crash.Thread) bool {
 
 // words fills an entry's words with the arguments of its call.
 func (w *walk) words(e panicEntry, call *provenance.Call) (string, bool) {
-	if e.text || e.args2 {
+	if e.text || e.format {
 		read := w.rustString
-		if e.args2 {
+		if e.format {
 			read = w.rustArguments
 		}
 		if !call.Prepared[0].ValueOK || !call.Prepared[1].ValueOK {
@@ -129,7 +129,7 @@ func (w *walk) words(e panicEntry, call *provenance.Call) (string, bool) {
 // name, then line and column as u32. "" when it is none.
 func (w *walk) location(e panicEntry, call *provenance.Call) (file string, line int) {
 	n := e.args + e.skip
-	if e.text || e.args2 {
+	if e.text || e.format {
 		n += 2
 	}
 	if n >= len(call.Prepared) || !call.Prepared[n].ValueOK {

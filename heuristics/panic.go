@@ -84,7 +84,8 @@ func (c *Case) fatalPanicHypothesis(p *PanicSite) *Hypothesis {
 	refusal := v.bad != nil && v.bad.inRust && v.bad.known
 	elsewhere := refusal || cause != "" && cause != idPanic
 	h.fact(!elsewhere && p.FromLine >= 0 && p.Message != "", "panic-words", "words", wPanicWords, "it printed: %q", p.Message)
-	h.fact(!elsewhere && p.FromLine < 0, "panic-seen", "words", wPanicSeen, "the panic was seen where it was raised: %q", p.Message)
+	h.fact(!elsewhere && p.FromLine < 0 && len(p.Frames) > 0, "panic-seen", "words", wPanicSeen, "the panic was seen where it was raised: %q", p.Message)
+	h.fact(!elsewhere && p.FromLine < 0 && len(p.Frames) == 0, "panic-call", "words", wPanicSeen, "the call on the stack that panicked, and its constants, say: %q", p.Message)
 	h.fact(refusal, "pointer-check", "words", wPointerCheck,
 		"the words are a debug build's check of a pointer: the pointer is the cause, and a release build would have died of SIGSEGV")
 	h.fact(elsewhere && !refusal, "named-cause", "words", wPanicNamesCause, "its words point to something more exact: %s", cause)

@@ -21,7 +21,7 @@ func runFreed(c *Case) Finding {
 			"the word at %s is a protected free-list link of glibc: the object that it was read from is freed", hex(at))
 	} else if ok {
 		h.fact(true, "free-list-value", "content", wFreeListLink,
-			"the value (%s) is what a protected free-list link of glibc looks like in this heap: it was read from an object that is freed", hex(b.value))
+			"the value (%s) is what a protected free-list link of glibc looks like in this heap: it seems to be read from an object that is freed", hex(b.value))
 	}
 	c.blameOrigin(h)
 	h.Title = fmt.Sprintf("%s used an object that was freed", v.suspectName())

@@ -39,7 +39,7 @@ func runWild(c *Case) Finding {
 	h.fact(b.looks == provenance.LooksTruncated, "half-address", "looks", wHalfHasSource, "it is one half of a good address: it was cut somewhere")
 	h.fact(b.looks == provenance.LooksText && b.known && c.Profile != nil, "text", "looks", wTextHasSource, "its bytes are text: it was read from somewhere")
 	_, freed := c.freedLink()
-	h.fact(freed, "free-list-link", "looks", wHalfHasSource, "it is a link between freed objects: it was read from one of them")
+	h.fact(freed, "free-list-link", "looks", wHalfHasSource, "it looks like a link between freed objects: then it was read from one of them")
 	failed := c.failedCall()
 	h.fact(failed != "", "failed-call", "origin", wFailedCall, "%s returned -1 to %s: that is how it says that it failed", failed, v.suspectName())
 	c.blameOrigin(h)

@@ -80,14 +80,18 @@ func (a *Analyzer) ownStack(t *crash.Thread, st *symbols.Stack) *crash.Mapping {
 	return a.stackAbove(t)
 }
 
-// stackAbove is the thread's first stack when rsp has run out of it at the low end: the kernel's for the first thread, else
-// the one whose top holds the thread's control block (glibc, nptl/allocatestack.c).
+// mmapGap is how far below the first thread's stack, in bytes, nothing is mapped unless it was asked for at that place
+// (linux/arch/x86/mm/mmap.c, SIZE_128M): what lies there unmapped was no other stack once.
+const mmapGap = 128 << 20
+
+// stackAbove is the first thread's stack when rsp has run out of it at the low end, but not into where others may have been.
 func (a *Analyzer) stackAbove(t *crash.Thread) *crash.Mapping {
+	if !a.crash.IsLeader(t) {
+		return nil
+	}
 	for i := range a.crash.Mappings {
 		m := &a.crash.Mappings[i]
-		first := a.crash.IsLeader(t) && m.Path == "[stack]"
-		other := !a.crash.IsLeader(t) && m.Path == "" && t.Regs.FSBase != 0 && m.Contains(t.Regs.FSBase)
-		if (first || other) && writable(m) && t.Regs.RSP < m.Start && m.Start-t.Regs.RSP < maxLocal {
+		if m.Path == "[stack]" && t.Regs.RSP < m.Start && m.Start-t.Regs.RSP < mmapGap {
 			return m
 		}
 	}
