@@ -3,8 +3,9 @@ package tracer
 import (
 	"encoding/binary"
 	"strings"
-	"syscall"
+	"time"
 
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -15,84 +16,63 @@ type unixEnd struct {
 }
 
 const (
-	sockDiagByFamily  = 20
-	unixRequestSize   = 16 + 24 // struct nlmsghdr, struct unix_diag_req
-	unixMessageSize   = 16      // struct unix_diag_msg
-	unixShowName      = 1
-	unixShowPeer      = 4
-	unixAttrName      = 0
-	unixAttrPeer      = 2
-	maxUnixSockets    = 1 << 17
-	netlinkPatience   = 1 // seconds; a kernel that never answers is none that can be asked
-	netlinkBufferSize = 64 << 10
+	sockDiagByFamily = 20
+	unixRequestSize  = 24 // struct unix_diag_req
+	unixMessageSize  = 16 // struct unix_diag_msg; its attributes follow
+	unixShowName     = 1
+	unixShowPeer     = 4
+	unixAttrName     = 0
+	unixAttrPeer     = 2
+	netlinkPatience  = time.Second // a kernel that never answers is none that can be asked
 )
 
 // unixEnds asks for all Unix sockets of our own network namespace, by inode: /proc/net/unix does not tell who is connected to
 // whom. It is nil where netlink is forbidden.
 func unixEnds() map[uint64]unixEnd {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	conn, err := netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
 	if err != nil {
 		return nil
 	}
-	defer unix.Close(fd)
-	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: netlinkPatience})
-	var req [unixRequestSize]byte
-	ne := binary.NativeEndian
-	ne.PutUint32(req[0:], unixRequestSize)
-	ne.PutUint16(req[4:], sockDiagByFamily)
-	ne.PutUint16(req[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-	req[16] = unix.AF_UNIX
-	ne.PutUint32(req[20:], 1<<32-1) // all states
-	ne.PutUint32(req[28:], unixShowName|unixShowPeer)
-	if unix.Sendto(fd, req[:], 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}) != nil {
+	defer conn.Close()
+	if conn.SetDeadline(time.Now().Add(netlinkPatience)) != nil {
 		return nil
 	}
-	all := map[uint64]unixEnd{}
-	buf := make([]byte, netlinkBufferSize)
-	for len(all) < maxUnixSockets {
-		n, _, err := unix.Recvfrom(fd, buf, 0)
-		if err != nil {
-			return all
-		}
-		messages, err := syscall.ParseNetlinkMessage(buf[:n])
-		if err != nil {
-			return all
-		}
-		for _, m := range messages {
-			if m.Header.Type != sockDiagByFamily {
-				return all // the end, or a refusal
-			}
-			if inode, end, ok := parseUnixEnd(m.Data); ok {
-				all[inode] = end
-			}
+	var request [unixRequestSize]byte
+	request[0] = unix.AF_UNIX
+	binary.NativeEndian.PutUint32(request[4:], 1<<32-1) // all states
+	binary.NativeEndian.PutUint32(request[12:], unixShowName|unixShowPeer)
+	answers, err := conn.Execute(netlink.Message{Header: netlink.Header{Type: sockDiagByFamily, Flags: netlink.Request | netlink.Dump}, Data: request[:]})
+	if err != nil {
+		return nil
+	}
+	all := make(map[uint64]unixEnd, len(answers))
+	for _, m := range answers {
+		if inode, end, ok := parseUnixEnd(m.Data); ok {
+			all[inode] = end
 		}
 	}
 	return all
 }
 
-// parseUnixEnd reads one answer: family, type, state, padding, inode, cookie, then attributes of a length, a kind and a value,
-// at multiples of 4.
+// parseUnixEnd reads one answer: family, type, state, padding, inode and cookie, then attributes.
 func parseUnixEnd(data []byte) (inode uint64, end unixEnd, ok bool) {
 	if len(data) < unixMessageSize {
 		return 0, end, false
 	}
-	ne := binary.NativeEndian
-	inode = uint64(ne.Uint32(data[4:]))
-	for rest := data[unixMessageSize:]; len(rest) >= 4; {
-		n, kind := int(ne.Uint16(rest)), ne.Uint16(rest[2:])
-		if n < 4 || n > len(rest) {
-			break
-		}
-		switch value := rest[4:n]; {
-		case kind == unixAttrPeer && len(value) >= 4:
-			end.peer = uint64(ne.Uint32(value))
-		case kind == unixAttrName:
-			end.name = strings.TrimRight(string(value), "\x00")
+	attributes, err := netlink.NewAttributeDecoder(data[unixMessageSize:])
+	if err != nil {
+		return 0, end, false
+	}
+	for attributes.Next() {
+		switch attributes.Type() {
+		case unixAttrPeer:
+			end.peer = uint64(attributes.Uint32())
+		case unixAttrName:
+			end.name = strings.TrimRight(string(attributes.Bytes()), "\x00")
 			if strings.HasPrefix(end.name, "\x00") {
 				end.name = "@" + end.name[1:] // an abstract one, as ss(8) and /proc/net/unix write it
 			}
 		}
-		rest = rest[min(len(rest), (n+3)&^3):]
 	}
-	return inode, end, true
+	return uint64(binary.NativeEndian.Uint32(data[4:])), end, attributes.Err() == nil
 }
