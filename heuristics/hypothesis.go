@@ -2,6 +2,7 @@ package heuristics
 
 import (
 	"fmt"
+	"strings"
 	"slices"
 
 	"meshdiag/crash"
@@ -88,19 +89,29 @@ func (c *Case) blameSuspect(h *Hypothesis) {
 	c.blame(h, symbol, extern)
 }
 
-// line is file:line of a function on the stack where debug information tells it.
+// rustSources is where Rust's own build had the sources of its standard library, which is inlined into programs.
+const rustSources = "/rustc/"
+
+// line is file:line of a function on the stack where debug information tells it: the innermost place in what was inlined
+// that is not the standard library's.
 func (c *Case) line(symbol string) string {
 	v := c.facts()
 	for i := range v.stack.frames {
 		if symbol == "" || v.stack.symbol(i) != symbol {
 			continue
 		}
+		first := ""
 		for _, call := range v.stack.frames[i].Inlined {
-			if call.File != "" && call.Line > 0 {
-				return fmt.Sprintf("%s:%d", call.File, call.Line)
+			if call.File == "" || call.Line <= 0 {
+				continue
 			}
+			at := fmt.Sprintf("%s:%d", call.File, call.Line)
+			if !strings.HasPrefix(call.File, rustSources) {
+				return at
+			}
+			first = or(first, at)
 		}
-		return ""
+		return first
 	}
 	return ""
 }
