@@ -2,8 +2,8 @@ package heuristics
 
 import (
 	"fmt"
-	"strings"
 	"slices"
+	"strings"
 
 	"meshdiag/crash"
 	"meshdiag/profile"
